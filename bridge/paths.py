@@ -17,6 +17,7 @@ from accel.text import text
 from bridge.core.errors import UserError
 
 APP = "popbridge"
+START = "start.json"
 
 
 class Paths(Struct, frozen=True):
@@ -30,6 +31,12 @@ class Paths(Struct, frozen=True):
     """Persistent data: the database and the blobs."""
     cache: Path
     """Files that can be recreated."""
+    start_file: Path
+    """The command that starts the daemon, for the Start button of editors.
+
+    In a folder that outlives the login, which XDG_RUNTIME_DIR doesn't, and that editors know: they ignore
+    XDG_DATA_HOME.
+    """
 
     @classmethod
     def find(cls, env: Mapping[str, str] | None = None, platform: str = sys.platform) -> Self:
@@ -42,28 +49,20 @@ class Paths(Struct, frozen=True):
             if platform == "win32":
                 _check_typed(home)
             folder = Path(home)
-            return cls(folder, folder, folder, folder / "cache")
+            return cls(folder, folder, folder, folder / "cache", folder / START)
         if platform == "win32":
-            return cls(None, *_windows(env))
-        if platform == "darwin":
-            return cls(None, *_macos(env))
-        return cls(None, *_xdg(env))
+            runtime, data, cache = _windows(env)
+        elif platform == "darwin":
+            runtime, data, cache = _macos(env)
+        else:
+            runtime, data, cache = _xdg(env)
+            return cls(None, runtime, data, cache, _xdg_fallback(env) / START)
+        return cls(None, runtime, data, cache, runtime / START)
 
     @property
     def connection_file(self) -> Path:
         """Tells local clients the daemon's address."""
         return self.runtime / "connection.json"
-
-    @property
-    def start_file(self) -> Path:
-        """The command that starts the daemon, for the Start button of editors.
-
-        In a folder that outlives the login, which XDG_RUNTIME_DIR doesn't, and that editors know: they ignore
-        XDG_DATA_HOME.
-        """
-        if self.home is not None or sys.platform in ("win32", "darwin"):
-            return self.runtime / "start.json"
-        return _xdg_fallback(os.environ) / "start.json"
 
     @property
     def lock_file(self) -> Path:

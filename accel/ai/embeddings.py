@@ -158,7 +158,7 @@ LONGEST_WORD = 100
 """Longest known word in characters."""
 
 HEAD = 8192
-"""Number of characters to tokenise first; 256 word pieces have about 1,300."""
+"""Number of characters to tokenise first; 256 word pieces span about 1,300 characters."""
 
 
 class WordPiece:

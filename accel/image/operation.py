@@ -165,7 +165,7 @@ class FirstLayer(Struct, frozen=True, kw_only=True):
     """Base of results that describe only the first image of a file."""
 
     first_of: int | None = None
-    """Number of faces, layers or slices in the DDS or KTX2 (the largest of several files). Only the first is
+    """Number of faces, layers or slices in the DDS or KTX2 file (the largest of several). Only the first is
     described. Null if there is only one."""
 
 

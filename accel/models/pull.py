@@ -494,7 +494,10 @@ def _install(store: ModelStore, model: Model, file: File, found: dict[str, Path]
 
 
 def _digests(file: Path, sizes: set[int], scratch: Path) -> dict[str, Path]:
-    """Returns a file and the members of an archive, by digest. Raises OSError and ARCHIVE_ERRORS."""
+    """Returns the file and, if it is a zip archive, its members of matching sizes, by digest.
+
+    Raises OSError and ARCHIVE_ERRORS.
+    """
     found = {digest(file): file}
     if zipfile.is_zipfile(file):
         found |= _extract_members(file, sizes, scratch)

@@ -11,10 +11,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from accel.image.records import Inspection
 from accel.text import text
-from accel.texture.kinds import KINDS, Classification, Evidence
+from accel.texture.kinds import CLASS_OF, KINDS, LEARNED_KINDS, Classification, Evidence
 from accel.texture.model import (
     CLASSES,
     Thresholds,
@@ -24,6 +26,7 @@ from accel.texture.model import (
     needed_share,
     weights_by_kind,
 )
+from accel.texture.verdict import NAMING, classification, conclude, log_ratios, pin
 from accel.workload import WorkloadError
 
 LEVELS = ("project", "folder", "beside")
@@ -129,10 +132,6 @@ _SHARES = (
     text("{share} of those in the folders beside it"),
 )
 """By level."""
-COLUMNS = len(KINDS) * (1 + len(LEVELS)) + len(COUNTED)
-"""The number of features that `columns` returns."""
-NAMING = ("name", "folder", "siblings", "words")
-"""Sources of evidence from names."""
 
 
 class ContextRows(Struct, frozen=True):
@@ -150,7 +149,7 @@ class ContextModel(Struct, frozen=True):
     """A model trained on other projects."""
 
     usual: Floats
-    """The share of each kind in all projects."""
+    """The share of each of the model's kinds in all projects."""
     trees: Trees
     """Return corrections of log-probabilities for the features of `columns`."""
     pixels: Thresholds
@@ -159,11 +158,18 @@ class ContextModel(Struct, frozen=True):
     """For textures with evidence in their names."""
 
     def weigh(self, rows: ContextRows) -> Floats:
-        """Returns probabilities with context: rows x kinds."""
+        """Returns probabilities with context: rows x the model's kinds."""
         seen = columns(rows, self.usual)
         logs = expected_shares(seen) + self.trees.scores(seen)
         raised = np.exp(logs - logs.max(axis=1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+    def weigh_all(self, rows: ContextRows) -> Floats:
+        """Returns probabilities with context of KINDS; kinds that the model lacks keep theirs."""
+        known = slice(len(self.usual))
+        now = self.weigh(ContextRows(rows.alone[:, known], rows.others[..., known], rows.alike))
+        now *= rows.alone[:, known].sum(axis=1, keepdims=True)
+        return np.concatenate([now, rows.alone[:, known.stop :]], axis=1)
 
 
 class Context:
@@ -191,9 +197,10 @@ class Context:
         self._neighbours.remove(file, size, added)
 
     def judge(
-        self, files: Sequence[str], sizes: Sequence[Size], found: Sequence[Classification]
+        self, files: Sequence[str], images: Sequence[Inspection], found: Sequence[Classification]
     ) -> list[Classification]:
-        """Adjusts classifications of textures that were added, except those with slots, by the others.
+        """Adjusts classifications of textures that were added by the others, which can only confirm decisive
+        evidence.
 
         Raises WorkloadError if the model is missing or damaged.
         """
@@ -201,24 +208,21 @@ class Context:
             return list(found)
         alone = np.array([_probabilities(one) for one in found])
         others = np.maximum(self._neighbours.sums(files) - shares_of(alone), 0) / WHOLE
-        shares = self._neighbours.same_size_shares(files, sizes)
-        now = load_context_model().weigh(ContextRows(alone, others, shares))
+        alike = self._neighbours.same_size_shares(files, [image.extent for image in images])
+        now = load_context_model().weigh_all(ContextRows(alone, others, alike))
         best = now.argmax(axis=1)
         sure = load_context_model().names, load_context_model().pixels
         by_names, by_pixels = (is_confident(now, each).tolist() for each in sure)
         evidence = _project_evidence(alone, others, now, best)
-        return [
-            one
-            if _has_slot(one)
-            else Classification(
-                KINDS[kind],
-                dict(zip(KINDS, now[row].tolist(), strict=True)),
-                by_names[row] if _has_name_evidence(one) else by_pixels[row],
-                [*one.evidence, *evidence[row]],
-                needed_share(kind, sure[0] if _has_name_evidence(one) else sure[1]),
-            )
-            for row, (one, kind) in enumerate(zip(found, best.tolist(), strict=True))
-        ]
+        judged = []
+        for row, (one, image) in enumerate(zip(found, images, strict=True)):
+            named = _has_evidence_beside_pixels(one)
+            shares = dict(zip(KINDS, now[row].tolist(), strict=True))
+            advise = by_names[row] if named else by_pixels[row]
+            needs = needed_share(int(best[row]), sure[0] if named else sure[1])
+            in_context = classification(shares, advise, [*one.evidence, *evidence[row]], needs)
+            judged.append(conclude(_confirmed(one, in_context), image))
+        return judged
 
 
 def columns(rows: ContextRows, usual: Floats) -> NDArray[np.float32]:
@@ -236,13 +240,19 @@ def columns(rows: ContextRows, usual: Floats) -> NDArray[np.float32]:
     return np.hstack([alone, *map(np.log, ratios), rows.alike.T]).astype(np.float32)
 
 
+def column_count(kinds: int) -> int:
+    """Returns the number of features that `columns` returns for so many kinds."""
+    return kinds * (1 + len(LEVELS)) + len(COUNTED)
+
+
 def _mixture(sums: Floats, expected: Floats, pseudo_count: float) -> Floats:
     return np.asarray((sums + pseudo_count * expected) / (sums.sum(axis=1, keepdims=True) + pseudo_count))
 
 
 def expected_shares(seen: NDArray[np.float32]) -> Floats:
     """Returns expected log-probabilities by `columns`, before the trees' correction: rows x kinds."""
-    alone, ratios = np.split(seen[:, : 2 * len(KINDS)].astype(np.float64), 2, axis=1)
+    kinds = (seen.shape[1] - len(COUNTED)) // (1 + len(LEVELS))
+    alone, ratios = np.split(seen[:, : 2 * kinds].astype(np.float64), 2, axis=1)
     return np.asarray(alone + PRIOR * ratios)
 
 
@@ -268,17 +278,37 @@ def read(file: Path) -> ContextModel:
 
 
 def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ContextModel:
-    if (arrays["kinds"].tolist(), arrays["levels"].tolist()) != (list(KINDS), list(LEVELS)):
+    kinds, levels = tuple(arrays["kinds"].tolist()), tuple(arrays["levels"].tolist())
+    if kinds not in (KINDS, LEARNED_KINDS) or levels != LEVELS:
         raise ValueError("it has other kinds or levels")
     usual, trees = arrays["usual"].astype(np.float64), from_arrays(arrays)
     # Trained trees use the last columns, too, which are the shares of the same size.
-    if len(usual) != len(KINDS) or not COLUMNS - len(COUNTED) <= trees.features.max() < COLUMNS:
+    count = column_count(len(kinds))
+    if len(usual) != len(kinds) or not count - len(COUNTED) <= trees.features.max() < count:
         raise ValueError("it was trained with other columns")
     return ContextModel(usual, trees, *(_thresholds(arrays[name]) for name in ("pixels", "names")))
 
 
 def _thresholds(thresholds: NDArray[Any]) -> Thresholds:
-    return Thresholds(1.0, dict(zip(CLASSES, thresholds.astype(float).tolist(), strict=True)))
+    # A model that doesn't know `other` has no threshold for its class, the last one.
+    known = CLASSES[: len(thresholds)]
+    return Thresholds(1.0, dict(zip(known, thresholds.astype(float).tolist(), strict=True)))
+
+
+def _confirmed(alone: Classification, now: Classification) -> Classification:
+    """Returns the classification in context unless it contradicts what is decided, else the one alone."""
+    if alone.decided is None:
+        return now
+    # A use is certain, or too doubtful for advice, whatever else the project has.
+    by_name = any(one.decisive and one.source == "name" for one in alone.evidence)
+    if not by_name or CLASS_OF[now.kind] != CLASS_OF[alone.decided] or now.confidence <= alone.confidence:
+        return alone
+    shares = pin(now.probabilities, alone.decided, 0.0)
+    weights = log_ratios(shares, alone.probabilities)
+    more = [
+        replace(one, kind=alone.decided, weights=weights) for one in now.evidence if one.source == "project"
+    ]
+    return classification(shares, now.advise, [*alone.evidence, *more], now.needs)
 
 
 def _project_evidence(
@@ -307,12 +337,8 @@ def shares_of(shares: Floats) -> Portions:
     return np.rint(shares * WHOLE).astype(np.int64)
 
 
-def _has_slot(found: Classification) -> bool:
-    return any(one.source == "slot" for one in found.evidence)
-
-
-def _has_name_evidence(found: Classification) -> bool:
-    return any(one.source in NAMING for one in found.evidence)
+def _has_evidence_beside_pixels(found: Classification) -> bool:
+    return found.decided is not None or any(one.source in NAMING for one in found.evidence)
 
 
 def _probabilities(found: Classification) -> Floats:

@@ -6,26 +6,31 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
 from accel.text import Text
 
 Kind = Literal[
     "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui",
-    "environment",
+    "environment", "other",
 ]  # fmt: skip
 """`specular`: specular intensity or metalness; `roughness`: roughness or gloss; `packed`: independent grey
-data in the channels; `environment`: light from all directions."""
+data in the channels; `environment`: light from all directions; `other`: input of shaders and data of tools,
+such as noise, ramps, lookup tables, masks and lightmaps, which is never advised on."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""In the order of the model's probabilities."""
+"""In the order of a model's probabilities."""
 
-TextureClass = Literal["color", "normal", "data", "packed", "emissive", "flat", "environment"]
+LEARNED_KINDS: tuple[Kind, ...] = KINDS[:-1]
+"""The kinds of models that weren't trained on `other`: the first of KINDS."""
+
+TextureClass = Literal["color", "normal", "data", "packed", "emissive", "flat", "environment", "other"]
 """`data`: one linear grey value; `flat`: images of 2D games and user interfaces."""
 
 CLASS_OF: dict[Kind, TextureClass] = {
     "albedo": "color", "normal": "normal", "height": "data", "roughness": "data", "specular": "data",
     "ao": "data", "packed": "packed", "emissive": "emissive", "sprite": "flat", "ui": "flat",
-    "environment": "environment",
+    "environment": "environment", "other": "other",
 }  # fmt: skip
 """Import settings depend on the class; a wrong kind within the right class is a minor error."""
 
@@ -50,6 +55,8 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
     Empty for details of other evidence and for what doesn't count."""
     text: Text | None = None
     """`detail` in translatable form, if it is more than words of a name or a kind."""
+    decisive: bool = False
+    """Whether it decides the kind: weaker evidence and the project's other textures can only confirm it."""
 
 
 class Classification(Struct, frozen=True):
@@ -61,8 +68,27 @@ class Classification(Struct, frozen=True):
     """Probability of each kind; the sum is 1."""
     advise: bool
     """Whether the class (colour, normal, linear grey, packed, emissive, 2D, environment) is certain enough to
-    change settings."""
+    change settings; never for `other`."""
     evidence: Sequence[Evidence]
     """The strongest first."""
     needs: float = 0.0
     """The probability of the class from which on `advise` is true; above 1 if it never is for this class."""
+    confidence: Probability = 0.0
+    """Probability of the class of `kind`, which is what advice depends on and what people are shown. 0, the
+    default, computes it from `probabilities`."""
+
+    def __post_init__(self) -> None:
+        if not self.confidence:
+            same = (one for one in KINDS if CLASS_OF[one] == CLASS_OF[self.kind])
+            confidence = min(1.0, sum(self.probabilities.get(one, 0.0) for one in same))
+            force_setattr(self, "confidence", confidence)
+
+    @property
+    def decided(self) -> Kind | None:
+        """The kind that decisive evidence supports; None without any."""
+        return next((one.kind for one in self.evidence if one.decisive), None)
+
+
+def percent(confidence: float) -> int:
+    """Returns a confidence as people are shown it: rounded down, and never certain."""
+    return min(99, int(confidence * 100))

@@ -52,7 +52,7 @@ def preview_lit(inputs: Sequence[Input], params: PreviewLit, limits: Limits) -> 
     before, after = (np.round(picture * 255).astype(np.uint8) for picture in pictures)
     difference = float(np.abs(before.astype(np.float32) - after).mean())
     files = [
-        OutputFile(name, "image/png", encode_preview(vips_image(pixels, "srgb"), "png"))
+        OutputFile(name, f"image/{params.format}", encode_preview(vips_image(pixels, "srgb"), params.format))
         for name, pixels in (("before", before), ("after", after))
     ]
     return Output(LitPreview(scene, round(difference, 3), params.size, params.size), files)

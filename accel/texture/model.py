@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from accel.devices.providers import runtime
 from accel.image.pixel_data import DecodedImage
 from accel.text import AnyText, text
-from accel.texture.kinds import CLASS_OF, KINDS
+from accel.texture.kinds import CLASS_OF, KINDS, LEARNED_KINDS, Kind
 from accel.texture.naming import Words
 from accel.texture.spatial_features import spatial_features
 from accel.texture.value_features import color_features, vector_features, vector_fields
@@ -46,6 +46,12 @@ class Thresholds(Struct, frozen=True):
     """Factor of log-probabilities, which calibrates the combined evidence."""
     thresholds: Mapping[str, float]
     """Minimum probability by class; above 1 if advice is never given."""
+
+
+def pad(values: NDArray[Any], last: float = 0.0) -> NDArray[Any]:
+    """Returns values of the first kinds as values of KINDS, with `last` for the others."""
+    missing = len(KINDS) - len(values)
+    return np.pad(values, (0, missing), constant_values=last)
 
 
 def class_shares(probabilities: NDArray[Any]) -> NDArray[Any]:
@@ -184,7 +190,7 @@ class Judgement(Struct, frozen=True):
     names: Thresholds
     """If the name is evidence, too."""
     words: Words = {}
-    """Weights of words in paths, only of words that several sources use."""
+    """Weights of words in paths for the model's kinds, only of words that several sources use."""
 
 
 class Model:
@@ -197,19 +203,22 @@ class Model:
             about = self._session.get_modelmeta().custom_metadata_map
             self._names: list[str] = json.loads(about["features"])
             self.judgement = msgspec.json.decode(about["judgement"], type=Judgement)
-            fits = about["version"] == str(VERSION) and about["kinds"] == " ".join(KINDS)
+            kinds = tuple(about["kinds"].split())
+            fits = about["version"] == str(VERSION) and kinds in (KINDS, LEARNED_KINDS)
+            self.kinds: tuple[Kind, ...] = KINDS[: len(kinds)]
+            """The kinds that it predicts."""
         except (KeyError, ValueError) as error:
             raise _unusable(text("has invalid metadata ({error})", error=error)) from None
         if not fits:
             raise _unusable(text("is of another version than PopBridge"))
 
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Returns calibrated probabilities of KINDS by pixels alone."""
+        """Returns calibrated probabilities of its kinds by pixels alone."""
         probabilities: NDArray[np.float32] = self.predict_all([inputs])[0]
         return probabilities
 
     def predict_all(self, images: Sequence[Inputs]) -> NDArray[np.float32]:
-        """Returns images x KINDS; four images together take 7/8 of the time."""
+        """Returns images x kinds; four images together take 7/8 of the time."""
         rows = [[one.features[name] for name in self._names] for one in images]
         feed = {
             "features": np.array(rows, np.float32),

@@ -20,22 +20,34 @@ def _table(words: dict[str, Kinds]) -> dict[str, Kinds]:
 
 
 ROLES: dict[str, Kinds] = _table({
-    "normal normals normalmap normalmaps nrm nrml norm nmap normalgl normaldx normalogl "
-    "tangentnormal": ("normal",),
+    "normal normals normalmap normalmaps nrm nrml nrms norm norms nmap nmp normalgl normaldx normalogl "
+    "tangentnormal normalbump": ("normal",),
     "heightmap heightfield displacement displace disp parallax heights height": ("height",),
     "roughness rough rgh smoothness glossiness microsurface": ("roughness",),
     "specular metallic metalness reflectivity reflectance specularity speculars metallicness": ("specular",),
-    "ao occlusion ambientocclusion occ ambocc aomap": ("ao",),
-    "orm rma mra arm aorm rmo mro mrao ormh maskmap occlusionroughnessmetallic metallicroughness "
-    "roughnessmetallic metalrough roughmetal metallicsmoothness specgloss metallicgloss splatmap splat "
-    "blendmap weightmap controlmap pbrmap occlusionmetallicroughness": ("packed",),
+    "ao occlusion ambientocclusion occ ambocc aomap mixedao": ("ao",),
+    "orm rma mra arm aorm aormt aormh aomr rmo mro mrao ormh ormt ormd orme rmah mads mohs mods maskmap "
+    "pbrmap occlusionroughnessmetallic occlusionmetallicroughness metallicroughness roughnessmetallic "
+    "metalrough roughmetal metallicsmoothness metallicsmooth metalsmooth metalsmoothness metsmooth "
+    "metallicgloss metalgloss metallicglossiness specgloss specularsmoothness specularsmooth "
+    "specsmooth speculargloss specularglossiness": ("packed",),
     "emissive emission emissionmap emit selfillum selfillumination illumination illum luma glowmap "
-    "incandescence emissivemap": ("emissive",),
-    "albedo basecolor basecolour diffuse diffusemap albedomap colormap colourmap": ("albedo",),
+    "incandescence emissivemap emissivecolor emissioncolor": ("emissive",),
+    "albedo basecolor basecolour diffuse diffusemap albedomap colormap colourmap basemap": ("albedo",),
     "skybox skydome cubemap envmap environment hdri hdr panorama equirectangular skysphere spheremap "
-    "equirect latlong radiance irradiance": ("environment",),
+    "equirect latlong radiance irradiance reflectionprobe": ("environment",),
 })  # fmt: skip
-"""Unambiguous words at the end of a name; `base_color` is read as basecolor."""
+"""Role words: unambiguous at the end of a name; `base_color` is read as basecolor."""
+
+# Colours or vectors with other data in alpha.
+ROLES |= {
+    first + second: ROLES[first]
+    for first in ("albedo", "basecolor", "diffuse", "normal")
+    for second in (
+        "specular", "spec", "gloss", "smoothness", "metallic", "roughness", "height", "ao", "occlusion",
+        "emission", "alpha", "opacity", "transparency",
+    )
+}  # fmt: skip
 
 SHORT_ROLES: dict[str, Kinds] = _table({
     "nm nor nml ddn": ("normal",),
@@ -43,7 +55,7 @@ SHORT_ROLES: dict[str, Kinds] = _table({
     "hgt hmap hm dem elev elevation relief terrain": ("height",),
     "gloss glossmap gls": ("specular", "roughness"),
     "spec spc specmap sm metal mtl met refl reflect reflection shininess shine": ("specular",),
-    "alb diff dif dfs color colour col clr base tex texture skin decal": ("albedo",),
+    "alb diff dif dfs color colour col clr base bc tex texture skin decal": ("albedo",),
     "glow glowmap gm lights emi ems em light lum lightmap citylights nightlights": ("emissive",),
     "mask masks": ("packed", "specular"),
     "env sky ibl starfield stars backdrop nebula galaxy": ("environment",),
@@ -67,6 +79,34 @@ LETTERS: dict[str, Kinds] = _table({
 })  # fmt: skip
 """Single letters after a separator; they weigh more if the folder has other maps of the material."""
 
+OTHER = frozenset(_table({
+    "noise noises noisemap bluenoise whitenoise perlin perlinnoise simplex simplexnoise worley voronoi fbm "
+    "lut luts clut colorlut lookup lookuptable brdf brdflut dither dithering bayer flowmap flowmaps sdf msdf "
+    "mtsdf distancefield splatmap splatmaps splatalpha controlmap weightmap weightmaps blendmap blendmaps "
+    "rampmap ramptex toonramp colorramp gradientmap gradientramp areatex searchtex vectorfield vat "
+    "shadowmask matid materialid colorid idmap jitter motionvectors": ("other",),
+}))  # fmt: skip
+"""Words for input of shaders and data of tools."""
+
+PERHAPS_OTHER = frozenset(_table({
+    "mask masks gradient gradients grad ramp ramps control flow falloff curve curvature opacity transparency "
+    "translucency translucent transmission subsurface sss thickness cavity fuzz distortion distort splat "
+    "weights blend": ("other",),
+}))  # fmt: skip
+"""Such words that also name plain pictures: a gas mask, a skate ramp."""
+
+OTHER_FOLDERS = frozenset(_table({
+    "noise noises luts lut ramps gradients masks splats splatmaps alphamaps flowmaps": ("other",),
+}))  # fmt: skip
+"""Names of folders of such data."""
+
+GENERATED: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"lightmap-\d+_comp_(?:light|dir|shadowmask)", re.IGNORECASE), "other"),
+    (re.compile(r"splatalpha \d+", re.IGNORECASE), "other"),
+    (re.compile(r"reflectionprobe-\d+", re.IGNORECASE), "environment"),
+)
+"""Stems of files that editors write for lighting and terrain."""
+
 ANYWHERE: dict[str, Kinds] = _table({
     "skybox skydome cubemap envmap hdri panorama equirectangular": ("environment",),
     "icon icons ico button buttons btn cursor cursors font fonts glyphs crosshair crosshairs hud gui ui logo "
@@ -74,7 +114,6 @@ ANYWHERE: dict[str, Kinds] = _table({
     "tooltip statusbar loadingscreen splash titlescreen": ("ui",),
     "sprite sprites spritesheet tileset tilesets": ("sprite",),
     "heightmap": ("height",),
-    "splatmap": ("packed",),
 })  # fmt: skip
 """Words that count anywhere in a name."""
 
@@ -95,7 +134,6 @@ FOLDERS: dict[str, Kinds] = _table({
     "roughness gloss": ("roughness",),
     "ao occlusion": ("ao",),
     "glow emissive": ("emissive",),
-    "splat splats splatmaps alphamaps": ("packed",),
     "diffuse albedo": ("albedo",),
 })  # fmt: skip
 """Names of folders; the nearest one counts."""
@@ -127,7 +165,9 @@ MAX_FOLDERS = 3
 # Suffixes after the role: rock_normal_2k, rock_nor_gl_1024, rock_roughness_01.
 _VARIANT = re.compile(
     r"\d+[kx]?|v\d+|map|maps|tex|texture|lod\d*|jpg|png|tga|opengl|ogl|gl|directx|dx|srgb|raw|linear"
+    r"|tileable|seamless|baked?"
 )
+_SUFFIX = re.compile(r"(?:map|tex|texture)s?$")
 _FORMAT = re.compile(r".\.(?:png|jpe?g|tga|dds|bmp|psd|tiff?|webp|exr|hdr|ktx2?|cached)$", re.IGNORECASE)
 # Latin words are split at capitals; other scripts aren't split.
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[kKx]?|[^\W\d_A-Za-z]+")
@@ -165,6 +205,46 @@ def read_name(name: str, siblings: Sequence[str] = ()) -> list[Cue]:
         # In ui/button_normal.png, "normal" is a state of the button.
         cues = [cue for cue in cues if cue.word != "_normal"]
     return cues
+
+
+def _whole_role(words: Sequence[str]) -> tuple[str, Kinds]:
+    # `mask_map` is a role, `mask` isn't: the longest ending counts.
+    for end in range(len(words), len(_without_variants(words)) - 1, -1):
+        for count in range(min(3, end), 0, -1):
+            joined = "".join(words[end - count : end])
+            word = joined if joined in ROLES else _SUFFIX.sub("", joined)
+            if word in ROLES and (end > count or len(word) > 3):
+                return word, ROLES[word]
+    return "", ()
+
+
+def other_word(name: str) -> tuple[str, bool] | None:
+    """Returns a word for input of shaders or data of tools, and whether it counts whatever the pixels are.
+
+    None without such a word, and if the name ends with a role or has a word for user interfaces or sprites.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    stem = stem_of(path.name)
+    for pattern, kind in GENERATED:
+        if pattern.fullmatch(stem):
+            return (stem, True) if kind == "other" else None
+    words = words_of(stem)
+    base = _without_variants(words)
+    if _whole_role(words)[1] or any(ANYWHERE.get(word, ("",))[0] in ("ui", "sprite") for word in base):
+        return None
+    flat = _folder_cue(path.parts[:-1])
+    certain = flat is None or flat.strength == "hint" or flat.kinds[0] not in ("ui", "sprite")
+    for count in (2, 1):
+        for end in range(len(words), count - 1, -1):
+            joined = "".join(words[end - count : end])
+            if joined in OTHER or _SUFFIX.sub("", joined) in OTHER:
+                return joined, certain
+    if not certain:
+        return None
+    if base and (base[-1] in PERHAPS_OTHER or _SUFFIX.sub("", base[-1]) in PERHAPS_OTHER):
+        return base[-1], False
+    folder = next((part for part in path.parts[-2:-1] if part.lower() in OTHER_FOLDERS), None)
+    return (f"{folder}/", False) if folder and _role_cue(stem, set()) is None else None
 
 
 def stem_of(file: str) -> str:
@@ -213,11 +293,12 @@ SINGLE_VALUES = frozenset({"height", "roughness", "specular", "ao"})
 def property_kinds(name: str) -> Kinds:
     """Returns the kinds that the name of a material property or shader uniform suggests, the likeliest first.
 
-    Empty for most names; `_T_Orm` and `orm_sampler` are packed, `_MainBump` is a normal map.
+    Empty for most names; `_T_Orm` and `orm_sampler` are packed, `_MainBump` is a normal map, `_NoiseTex` is
+    other data.
     """
     words = words_of(name)
     if is_auxiliary_property(name):
-        return ()
+        return ("other",) if (OTHER | PERHAPS_OTHER).intersection(words) else ()
     found: list[Kinds] = []
     at = 0
     while at < len(words):
@@ -237,16 +318,20 @@ def property_kinds(name: str) -> Kinds:
 
 def is_auxiliary_property(name: str) -> bool:
     """Whether a property's name suggests something else than a map of a surface: noise, a ramp, a mask."""
-    return bool(AUXILIARY.intersection(words_of(name)))
+    words = words_of(name)
+    # `mask_map` is a role.
+    return bool(AUXILIARY.intersection(words)) and not _whole_role(words)[1]
 
 
 def _role_cue(stem: str, others: set[str]) -> Cue | None:
     words = words_of(stem)
     base = _without_variants(words)
-    for count in (3, 2, 1):
-        joined = "".join(base[-count:]) if len(base) >= count else ""
-        if joined in ROLES and (len(base) > count or len(joined) > 3):
-            return Cue(f"_{joined}", ROLES[joined], "word", "name")
+    generated: Kind = next((kind for pattern, kind in GENERATED if pattern.fullmatch(stem)), "other")
+    if generated != "other":
+        return Cue(stem, (generated,), "word", "name")
+    role, kinds = _whole_role(words)
+    if role:
+        return Cue(f"_{role}", kinds, "word", "name")
     # A texture named only "light" or "metal" shows light or metal.
     if len(base) > 1 and base[-1] in SHORT_ROLES:
         return Cue(f"_{base[-1]}", SHORT_ROLES[base[-1]], "suffix", "name")
@@ -265,7 +350,7 @@ def _role_cue(stem: str, others: set[str]) -> Cue | None:
     return _base_cue(stem, others)
 
 
-def _letter_cue(base: list[str], others: set[str]) -> Cue:
+def _letter_cue(base: Sequence[str], others: set[str]) -> Cue:
     material = "".join(base[:-1])
     set_of = {one for one in others if one and material_of(one) == material}
     strength: Strength = "suffix" if set_of else "letter"
@@ -316,15 +401,16 @@ def _find_in_folders(
     return None
 
 
-def _last_role(base: list[str]) -> int:
+def _last_role(base: Sequence[str]) -> int:
     """Returns how many words at the end are the role."""
     for count in (3, 2, 1):
-        if len(base) >= count and "".join(base[-count:]) in ROLES:
+        joined = "".join(base[-count:]) if len(base) >= count else ""
+        if joined in ROLES or _SUFFIX.sub("", joined) in ROLES:
             return count
     return 1 if base and base[-1] in SHORT_ROLES else 0
 
 
-def _without_variants(words: list[str]) -> list[str]:
+def _without_variants(words: Sequence[str]) -> Sequence[str]:
     end = len(words)
     while end > 1 and _VARIANT.fullmatch(words[end - 1]):
         end -= 1

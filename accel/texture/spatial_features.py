@@ -71,7 +71,7 @@ def _figure(view: Views) -> tuple[NDArray[np.bool_], bool]:
 
 
 def _euler(solid: NDArray[np.bool_]) -> float:
-    """Returns the Euler number, from counts of corners: about pieces minus holes."""
+    """Returns the Euler number, roughly pieces minus holes, computed from corner counts."""
     quads = np.zeros((THUMB + 2, THUMB + 2), np.int8)
     quads[1:-1, 1:-1] = solid
     sums = quads[1:, 1:] + quads[:-1, 1:] + quads[1:, :-1] + quads[:-1, :-1]

@@ -41,9 +41,10 @@ classify = workload("texture.classify", version=5, params=Surroundings)(
         "accel.texture.judgement:classify",
         """Detects the kind of a texture.
 
-    Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui and environment. The
-    pixels are the main evidence; the name, folder, neighbouring files, materials that use it and current
-    import settings are further evidence.
+    Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui, environment and
+    other (noise, lookup tables, ramps, masks, data of tools). The pixels are the main evidence; the name,
+    folder, neighbouring files and current import settings are further evidence. A whole role word in the
+    name decides unless the pixels forbid it; materials and scenes that use it decide in any case.
     Value: a `Classification`.
     """,
     )
@@ -108,10 +109,13 @@ class ImportState(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind | None = None
     """What it is imported as; null if that isn't stored."""
     color_space: Literal["srgb", "linear"] | None = None
+    """How the GPU decodes its colours."""
     normal_convention: Literal["opengl", "directx"] | None = None
     """What the file's green channel is taken for."""
     mipmaps: bool | None = None
+    """Whether it has smaller levels for a distance."""
     compression: Literal["none", "lossless", "lossy", "block", "block_high", "universal"] | None = None
+    """How it is stored in GPU memory."""
 
 
 class PreviewLit(Params, frozen=True):
@@ -131,16 +135,20 @@ class PreviewLit(Params, frozen=True):
     size: Annotated[int, Meta(ge=32, le=1024, description="Width and height of the pictures in pixels.")] = (
         256
     )
+    format: Annotated[Literal["png", "webp"], Meta(description="Format of the pictures.")] = "png"
 
 
 class LitPreview(Struct, frozen=True):
     """What was drawn."""
 
     scene: Scene
+    """What is drawn: `lit`, `far` or `detail`."""
     difference: float
     """Mean absolute difference of both pictures, 0 to 255."""
     width: int
+    """Of each picture, pixels."""
     height: int
+    """Of each picture, pixels."""
 
 
 preview_lit = workload("texture.preview_lit", version=1, params=PreviewLit, inputs=(1, 2))(
@@ -148,7 +156,7 @@ preview_lit = workload("texture.preview_lit", version=1, params=PreviewLit, inpu
         "accel.texture.lit_preview:preview_lit",
         """Shows what a change of import settings does to a texture in the game.
 
-    A second input is the albedo of the same material. Output files: `before` and `after`, as PNG. Value: a
+    A second input is the albedo of the same material. Output files: `before` and `after`. Value: a
     `LitPreview`.
     """,
     )

@@ -11,11 +11,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from packaging.version import Version
 
+from accel.texture.kinds import percent
+from accel.texture.verdict import conclude
 from accel.texture.workloads import Examination
 from bridge.advisors.findings import NOTE, Considered, Finding, consider, find, not_raised
 from bridge.advisors.naming import channel_order
 from bridge.advisors.texture_facts import (
-    class_probability,
     facts_of,
     is_judged_by_project,
     memory_changes,
@@ -52,7 +53,7 @@ class TextureSummary(Struct, frozen=True, gc=False):
 
     kind: str
     sure: int
-    """Confidence in its class, percent; 0 if only the pixels prove it."""
+    """Confidence in its class, percent."""
     words: list[str]
     """Evidence in its name and the materials that use it, for example `_nrm`."""
     channels: dict[str, str]
@@ -248,15 +249,14 @@ def _on_platforms(
 
 def summarize_texture(examination: Examination, file: str) -> TextureSummary | None:
     """Returns the texture's kind with evidence; None if it isn't sure enough for advice."""
-    found, texture = examination.classification, texture_facts(examination, file)
-    if texture.kind is None:
+    found = conclude(examination.classification, examination.inspection)
+    texture = texture_facts(examination, file)
+    if texture.kind is None or texture.kind == "other":
         return None
-    # Pixels may prove a normal map although the model isn't sure.
-    share = class_probability(found) if found.advise else 0.0
     order = channel_order(texture.image, file) if texture.kind == "packed" else None
     return TextureSummary(
         texture.kind,
-        min(99, int(share * 100)),
+        percent(found.confidence),
         name_words(found.kind, found.evidence),
         dict(order or {}),
         is_judged_by_project(found.kind, found.evidence),

@@ -16,9 +16,9 @@ from msgspec import Struct, field
 from accel.text import AnyText, Text, text
 from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
 from accel.texture.workloads import Examination
-from bridge.advisors.findings import ERROR, NOTE, WARNING, Considered
+from bridge.advisors.findings import ERROR, NOTE, WARNING, Considered, Finding, not_raised
 from bridge.advisors.texts import REASONS, TEXTS, finding_text, join_list
-from bridge.advisors.texture_facts import class_probability, texture_facts
+from bridge.advisors.texture_facts import texture_facts
 from bridge.core.text import value_text
 from bridge.core.textures import CODES, Severity
 from bridge.locale import translate
@@ -36,6 +36,7 @@ SOURCES: Mapping[str, Text] = {
     "siblings": text("neighbours"),
     "words": text("words"),
     "slot": text("use"),
+    "declaration": text("declaration"),
     "settings": text("settings"),
     "project": text("project"),
 }
@@ -43,7 +44,6 @@ SETTINGS: Mapping[str, Text] = {
     "kind": text("kind"),
     "color_space": text("colour space"),
     "normal_convention": text("green channel"),
-    "compression": text("compression"),
     "mipmaps": text("mipmaps"),
     "alpha": text("alpha"),
     "max_size": text("size limit"),
@@ -60,10 +60,13 @@ VALUES: Mapping[object, AnyText] = {
     "opengl": text("up (OpenGL)"),
     "directx": text("down (DirectX)"),
     "none": text("none"),
-    "lossless": text("lossless"),
-    "lossy": text("lossy"),
+}
+COMPRESSIONS: Mapping[object, AnyText] = {
+    "none": text("no compression"),
+    "lossless": text("lossless compression"),
+    "lossy": text("lossy compression"),
     "block": text("block compression"),
-    "block_high": text("block compression, high quality"),
+    "block_high": text("high-quality block compression"),
     "universal": "Basis Universal",
 }
 SEVERITIES: Mapping[Severity, Text] = {
@@ -149,21 +152,25 @@ def explain(
     considered: Sequence[Considered],
     settings: Mapping[str, Any] | None = None,
     options_of: OptionsOf = lambda each: {},
+    **known: Any,
 ) -> Explanation:
     """Explains the texture at `file`, below the root, from the records of its examination and findings.
 
-    `settings` are its import settings in the engine's own names.
+    `settings` are its import settings in the engine's own names, `known` the other facts that the rules had,
+    as for `texture_facts`.
     """
     found = examination.classification
-    judged_as = texture_facts(examination, file).kind
+    judged_as = texture_facts(examination, file, **known).kind
+    # No rules are for other data, however sure that is.
+    judged_as = None if judged_as == "other" else judged_as
     findings = [_finding(each, settings or {}, options_of) for each in considered]
-    known = {each.code for each in considered}
+    applicable = {each.code for each in considered}
     return Explanation(
         file=file,
         kind=found.kind,
         sure=judged_as is not None,
         probability=found.probabilities.get(found.kind, 0.0),
-        class_probability=class_probability(found),
+        class_probability=found.confidence,
         needs=found.needs,
         judged_as=judged_as,
         probabilities={
@@ -173,9 +180,18 @@ def explain(
         },
         evidence=weigh(found.kind, found.evidence),
         findings=findings,
-        not_applicable=[code for code in CODES if code not in known],
+        not_applicable=[code for code in CODES if code not in applicable],
         changes=[*_other_kinds(found), *_doubts(found, file, judged_as), _ignore(file)],
     )
+
+
+def with_findings(considered: Iterable[Considered], findings: Iterable[Finding]) -> list[Considered]:
+    """Returns the record with `findings` in place of those that were raised for the texture alone: the other
+    maps of its material may have changed them."""
+    final = [Considered.of(finding) for finding in findings]
+    codes = {each.code for each in final}
+    others = [each for each in considered if each.code not in codes]
+    return [*final, *(not_raised(each.code, "material") if each.finding else each for each in others)]
 
 
 def weigh(verdict: Kind, evidence: Iterable[Evidence]) -> list[WeighedEvidence]:
@@ -241,7 +257,9 @@ def _finding(considered: Considered, settings: Mapping[str, Any], options_of: Op
     return ConsideredFinding(considered.code, False, None, message)
 
 
-def _setting(name: str, value: object) -> Text:
+def _setting(name: str, value: object) -> AnyText:
+    if name == "compression":
+        return COMPRESSIONS.get(value, str(value))
     if name == "kind":
         shown: AnyText = kind_text(str(value))
     elif isinstance(value, str | bool):
@@ -257,7 +275,7 @@ def _other_kinds(found: Classification) -> Iterator[AnyText]:
     groups: list[tuple[str, ...]] = [(source,) for source in sources if source != "pixels"]
     if sum(source in NAMES for source in sources) > 1:
         groups.append(NAMES)
-    is_sure = class_probability(found) >= found.needs
+    is_sure = found.confidence >= found.needs
     for group in groups:
         shares = _shares([each for each in found.evidence if each.source not in group])
         best = max(shares, key=lambda kind: shares[kind])
@@ -359,7 +377,7 @@ def lines(found: Explanation) -> list[AnyText]:
 
 def _piece(evidence: WeighedEvidence) -> Text:
     return text(
-        "{source} {detail} ({factor})",
+        "{source} {detail} {factor}",
         source=SOURCES.get(evidence.source, evidence.source),
         detail=evidence.detail,
         factor=factor_text(evidence.weight or 0.0),

@@ -29,7 +29,7 @@ ERROR: Final = 2
 WARNING: Final = 1
 """The setting costs memory or quality."""
 NOTE: Final = 0
-"""A fact that needs no action; popups omit it."""
+"""A fact that needs no action; popups show it beside others alone, if settings fix it."""
 
 OWN_KIND: Final = "its own kind"
 """Stands for the texture's own kind in `Desired.value`."""
@@ -215,13 +215,16 @@ Results = Iterator[Finding | Considered]
 def find(texture: TextureFacts, packed: Mapping[str, ChannelMeaning] | None = None) -> list[Finding]:
     """Returns the findings about `texture`, sorted by severity, then by the memory that they save.
 
-    `packed` is the channel order of the engine's own materials, if there is one.
+    `packed` is the channel order of the engine's own materials, if there is one. A texture of the kind
+    `other` has none: shaders and tools may need noise, ramps, tables and masks as they are.
     """
     return [each.finding for each in consider(texture, packed) if each.finding is not None]
 
 
 def consider(texture: TextureFacts, packed: Mapping[str, ChannelMeaning] | None = None) -> list[Considered]:
     """Returns the findings of `find`, then those that were considered and not raised."""
+    if texture.kind == "other":
+        return []
     results: list[Finding | Considered] = [*_desired(texture), *_interface_by_settings(texture)]
     results += [*_convention(texture), *_order(texture, packed)]
     results += [*_alpha(texture), *_size(texture), *_grey(texture)]

@@ -96,7 +96,9 @@ async def apply(context: Context, session: SessionView, fix: Fix) -> Set[str]:
         failed=bool(errors),
         items=outcome_items(rows),
     )
-    await context.popup(session, _in_place_of(popup, fix.popup_id), msgspec.to_builtins(applied))
+    popup = _in_place_of(popup, fix.popup_id)
+    # It asks about no texture: a fix by rule is carried out while an import is handled.
+    await context.popup(session, popup, msgspec.to_builtins(applied), textures=())
     return set(paths)
 
 
@@ -231,7 +233,7 @@ async def undo(context: Context, session: SessionView, applied: Applied, popup_i
         removed = 0
     # Each error once, also if all portions have it.
     popup = undo_popup(list(dict.fromkeys(errors)), session.locale, partly=partly, rules=removed)
-    await context.popup(session, _in_place_of(popup, popup_id), {})
+    await context.popup(session, _in_place_of(popup, popup_id), {}, textures=())
 
 
 async def _remove_rules(context: Context, session: SessionView, rules: Sequence[tuple[str, str]]) -> None:
@@ -251,7 +253,7 @@ async def report_revert(context: Context, session: SessionView, receipt_id: int,
         answer = await context.receipt(by)
         left = replace(applied, receipts=[each for each in applied.receipts if each != receipt_id])
         shown = reverted_popup(_errors(answer, session.locale), left, session.locale)
-        await context.popup(session, _in_place_of(shown, popup.id), msgspec.to_builtins(left))
+        await context.popup(session, _in_place_of(shown, popup.id), msgspec.to_builtins(left), textures=())
 
 
 def _applied(state: object) -> Applied | None:

@@ -369,9 +369,11 @@ def _advise(
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
     asset = examined.asset
-    findings = [finding for finding in judged if finding.rank > NOTE]
-    ruled = [f for f in findings if f.applicable and is_covered(rules, asset.file, f.code)]
-    asked = [f for f in findings if f not in ruled]
+    ruled = [f for f in judged if f.applicable and is_covered(rules, asset.file, f.code)]
+    asked = [f for f in judged if f not in ruled and (f.rank > NOTE or f.applicable)]
+    # A note is no reason to ask, but what settings fix is fixed with the rest.
+    if all(finding.rank == NOTE for finding in asked):
+        asked = []
 
     def advice(findings: Sequence[Any]) -> FileAdvice | None:
         if not findings:

@@ -20,6 +20,7 @@ from bridge.advisors.import_batch import path_below, texture_reader
 from bridge.advisors.import_project import ContextReader
 from bridge.api import Context, RequestError, RunResult, SessionView, TextureIntent, UserError
 from bridge.core.errors import BAD_PARAMS, NOT_FOUND, UNSUPPORTED
+from bridge.core.textures import NO_USES
 from bridge.host.observation import file_of
 from bridge.locale import translate
 from bridge.project import config
@@ -74,8 +75,15 @@ async def explain_texture(
     surroundings.seen.add(file, alone)
     (classification,) = surroundings.seen.judge([file], [alone])
     examination = replace(alone, classification=classification)
+    uses = surroundings.uses.get(file, NO_USES)
     considered = judge_all(
-        examination, file, settings, session.adapter, session.version, max_size=surroundings.max_size
+        examination,
+        file,
+        settings,
+        session.adapter,
+        session.version,
+        max_size=surroundings.max_size,
+        uses=uses,
     )
 
     def options_of(each: Considered) -> Mapping[str, Any]:
@@ -83,7 +91,7 @@ async def explain_texture(
             return {}
         return options_for([each.finding], settings, session.adapter, session.version)
 
-    found = explain(examination, file, considered, settings, options_of)
+    found = explain(examination, file, considered, settings, options_of, uses=uses)
     not_raised = [each for each in found.findings if not each.raised]
     value = {
         "file": file,

@@ -45,7 +45,7 @@ MAX_OPTIONS = 6
 MAX_NAME = 200
 MAX_WORDS = 3
 UNDO_MINUTES = 2
-"""Time for which a toast offers to undo: people look at the result first."""
+"""How long a toast offers to undo a change: people look at the result first."""
 MAX_COMMANDS = 3
 """Commands by which a change can be undone later; of more only `popbridge receipts` is named."""
 

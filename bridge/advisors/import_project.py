@@ -174,9 +174,9 @@ class SeenTextures:
     def judge(self, files: Sequence[str], found: Sequence[Examination]) -> list[Classification]:
         """Classifies files, which were added before, in the context of all others."""
         alone = [one.classification for one in found]
-        sizes = [one.inspection.extent for one in found]
+        images = [one.inspection for one in found]
         try:
-            return self._context.judge([_key(file) for file in files], sizes, alone)
+            return self._context.judge([_key(file) for file in files], images, alone)
         except WorkloadError as error:
             if not self._warned:
                 log.warning("textures are classified without their project's context: %s", error.reason)
@@ -286,6 +286,11 @@ def _folder(file: str) -> str:
     return PurePosixPath(file).parent.as_posix()
 
 
+def _is_image(name: str) -> bool:
+    suffix = PurePath(name).suffix.lower()
+    return suffix in records.IMAGES or suffix in records.ALIASES
+
+
 def _names(root: Path, files: Iterable[str]) -> dict[str, NameGroups]:
     """Returns the file names in the folders of `files`; folders that can't be listed are left out."""
     names: dict[str, NameGroups] = {}
@@ -297,6 +302,6 @@ def _names(root: Path, files: Iterable[str]) -> dict[str, NameGroups]:
             found = os.listdir(root / folder)
         except (OSError, ValueError):
             continue
-        # Names that aren't Unicode can't be sent to the worker.
-        names[folder] = group_names(name for name in found if name.isprintable())
+        # Images only, as in an audit. Names that aren't Unicode can't be sent to the worker.
+        names[folder] = group_names(name for name in found if name.isprintable() and _is_image(name))
     return names

@@ -5,6 +5,7 @@ material.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -23,7 +24,9 @@ CONVENTIONS: Mapping[str, NormalConvention] = {
 }  # fmt: skip
 _WORDS: Mapping[str, LayoutName] = {
     **{name.replace("_", ""): name for name in LAYOUTS},
-    "aorm": "orm", "occlusionroughnessmetallic": "orm", "mrao": "mro", "metallicgloss": "metallic_smoothness",
+    "aorm": "orm", "aormt": "orm", "occlusionroughnessmetallic": "orm", "mrao": "mro",
+    "metallicgloss": "metallic_smoothness", "metallicsmooth": "metallic_smoothness",
+    "metsmooth": "metallic_smoothness",
 }  # fmt: skip
 """Layouts by their name in file names, words joined: `MaskMap` and `mask_map` are `maskmap`."""
 
@@ -186,13 +189,14 @@ def group_names(names: Iterable[str]) -> NameGroups:
 
 
 def material_siblings(file: str, folder: NameGroups) -> list[str]:
-    """Returns the names in its folder that may belong to the same material.
+    """Returns the names in its folder that may belong to the same material: those that sort nearest.
 
     Other files in the folder must not change how a texture is judged.
     """
     own = PurePosixPath(file).name
-    near = folder.get(_first_word(own), ())[: MAX_SIBLINGS + 1]
-    return [name for name in near if name != own][:MAX_SIBLINGS]
+    names = folder.get(_first_word(own), ())
+    start = max(0, min(bisect_left(names, own) - MAX_SIBLINGS // 2, len(names) - MAX_SIBLINGS - 1))
+    return [name for name in names[start : start + MAX_SIBLINGS + 1] if name != own][:MAX_SIBLINGS]
 
 
 def group_by_material(files: Sequence[One]) -> list[tuple[str, list[One]]]:

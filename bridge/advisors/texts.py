@@ -41,6 +41,7 @@ TEXTS = {
     "kind_sprite": text("sprite"),
     "kind_ui": text("UI image"),
     "kind_environment": text("environment map"),
+    "kind_other": text("other data"),
     "channels": text("{kind}: {channels}"),
     "channel": text("{meaning} ({letter})"),
     "channel_unused": text("unused"),
@@ -207,6 +208,7 @@ WITH_EFFECT = frozenset(
 REASONS = {
     "unmet": text("Its condition isn't met."),
     "no_setting": text("No import setting of this engine decides it."),
+    "material": text("The other maps of its material speak against it."),
     "not_in_version": text("This version of the engine has no setting for it."),
     "settled": text("Already set: {settings}."),
     "unset": text("The present setting is unknown."),

@@ -10,9 +10,9 @@ from typing import Any
 from msgspec import Struct
 from packaging.version import Version
 
-from accel.image.records import Inspection, Normals
-from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind, TextureClass
-from accel.texture.naming import read_name
+from accel.image.records import Inspection
+from accel.texture.kinds import CLASS_OF, Evidence, Kind, TextureClass
+from accel.texture.verdict import conclude, may_be_normals
 from accel.texture.workloads import Examination
 from bridge.api import Adapter
 from bridge.core.textures import BLOCKS as GPU_BLOCKS
@@ -49,10 +49,6 @@ SMALL = 64
 """Longest side, pixels, of images that are seen pixel by pixel."""
 LARGEST_DRAWN = 512
 """Longest side, pixels, of pixel art; larger images with few tones are plain pictures."""
-UNIT_VECTORS = 0.5
-"""Lowest share of texels of unit length in a normal map that the name needn't confirm."""
-UNIT_VECTORS_IN_BLACK = 0.15
-"""Lowest share for a map that is named as one and is black elsewhere, between the UV islands of a model."""
 SURE_BY_PIXELS = 0.9
 """Lowest probability of a kind that counts without a name."""
 HARD_EDGES = 0.2
@@ -322,7 +318,7 @@ class TextureFacts:
     def without_vectors(self) -> bool | No:
         """Whether its texels certainly aren't normals."""
         normals = self.image.normals
-        if normals is None or self.image.grey or normals.unit_length < UNIT_VECTORS:
+        if normals is None or not may_be_normals(self.image):
             return True
         return No("vectors", {"share": int(normals.unit_length * 100)})
 
@@ -340,11 +336,13 @@ def texture_facts(examination: Examination, file: str, **known: Any) -> TextureF
     image, found = examination.inspection, examination.classification
     named = {e.kind for e in found.evidence if e.source in ("name", "siblings", "slot") and e.kind}
     folder = {e.kind for e in found.evidence if e.source == "folder" and e.kind}
-    kind = _sure_kind(image, found, file, bool(named | folder))
+    verdict = conclude(found, image)
+    # A texture of another kind is known to be one even where that isn't sure: it is never advised on.
+    kind = verdict.kind if verdict.advise or verdict.kind == "other" else None
     uses: TextureUses = known.get("uses", NO_USES)
-    if kind is not None and _is_denied(kind, uses):
+    if kind is not None and kind != "other" and _is_denied(kind, uses):
         kind = None
-    share = found.probabilities.get(kind, 0.0) if kind else 0.0
+    share = verdict.probabilities.get(kind, 0.0) if kind else 0.0
     return TextureFacts(image, file, kind, share, frozenset(named), frozenset(folder), **known)
 
 
@@ -352,73 +350,6 @@ def _is_denied(kind: Kind, uses: TextureUses) -> bool:
     """Whether slots and shaders say that it is something else, which outweighs pixels and names."""
     declared = uses.kinds("slot", "declaration")
     return bool(declared) and all(CLASS_OF[each] != CLASS_OF[kind] for each in declared)
-
-
-def _sure_kind(image: Inspection, found: Classification, file: str, named: bool) -> Kind | None:
-    if not found.advise:
-        if not named and is_certain_normal_map(image):
-            return "normal"
-        # Without evidence by names, as with --no-names, names don't count.
-        return _named_grey_data(image, found, file) if named else None
-    if found.kind == "normal" and not _may_be_normals(image):
-        return "normal" if _named_normals(image, found) else None
-    return found.kind
-
-
-def _named_grey_data(image: Inspection, found: Classification, file: str) -> Kind | None:
-    """Returns the kind in the name if it is data, the model finds data likeliest too, and every texel is
-    grey.
-    """
-    plain = [cue.kinds for cue in read_name(file) if cue.strength == "word"]
-    alike = [CLASS_OF[kind] == "data" for kinds in (*plain, (found.kind,)) for kind in kinds]
-    return plain[0][0] if plain and all(alike) and image.grey and image.alpha is None else None
-
-
-def _may_be_normals(image: Inspection) -> bool:
-    # Vectors of two channels, or with one in alpha, aren't what engines expect in a file.
-    return image.normals is not None and not image.grey and image.normals.unit_length >= UNIT_VECTORS
-
-
-def _named_normals(image: Inspection, found: Classification) -> bool:
-    """Whether the name suggests a normal map, and the mean vector, without black texels, points out of the
-    surface.
-
-    Tools that compute them from photographs don't always normalise; engines that read only red and green
-    don't need it.
-    """
-    if (
-        image.normals is None
-        or image.grey
-        or not any(e.source == "name" and e.kind == "normal" for e in found.evidence)
-    ):
-        return False
-    red, green, blue = image.normals.mean
-    centred = max(abs(red - 0.5), abs(green - 0.5)) <= 0.15 and blue >= 0.85
-    return centred or _normals_on_black(image.normals)
-
-
-def _normals_on_black(normals: Normals) -> bool:
-    """Whether the mean is of vectors out of the surface, scaled by the share of texels that aren't black."""
-    red, green, blue = normals.mean
-    share = normals.unit_length
-    if share < UNIT_VECTORS_IN_BLACK or not 0.85 * share <= blue <= 1.6 * share:
-        return False
-    return max(abs(red / blue - 0.51), abs(green / blue - 0.51)) <= 0.06
-
-
-def is_certain_normal_map(image: Inspection) -> bool:
-    """Whether the texels are certainly tangent-space normals, whatever the model and the name say.
-
-    Flat colours have no variance, and the mean of a blue sky doesn't point out of the surface.
-    """
-    if image.normals is None or image.grey:
-        return False
-    red, green, blue = image.statistics[:3]
-    centred = abs(red.mean - 0.5) <= 0.05 and abs(green.mean - 0.5) <= 0.05 and blue.mean >= 0.87
-    if not centred or image.normals.unit_length < 0.95 or max(red.std, green.std) < 0.01:
-        return False
-    # A gradient of pale blues can be all unit vectors, but only the slopes of a surface have no curl.
-    return image.normals.convention is not None
 
 
 def name_words(kind: Kind, evidence: Iterable[Evidence]) -> list[str]:
@@ -437,12 +368,6 @@ def is_judged_by_project(kind: Kind, evidence: Iterable[Evidence]) -> bool:
 
 def _same_class(kind: Kind, evidence: Iterable[Evidence]) -> list[Evidence]:
     return [e for e in evidence if e.kind and CLASS_OF[e.kind] == CLASS_OF[kind]]
-
-
-def class_probability(found: Classification) -> float:
-    """Returns the probability of the class of the most probable kind, 0..1."""
-    same = [kind for kind in KINDS if CLASS_OF[kind] == CLASS_OF[found.kind]]
-    return min(1.0, sum(found.probabilities.get(kind, 0.0) for kind in same))
 
 
 def texture_of(

@@ -22,13 +22,13 @@ from accel.workload import Limits, Workload
 from bridge.advisors.findings import ERROR
 from bridge.advisors.import_project import AuditResultsWriter, cache_file
 from bridge.api import TextureAsset, TextureUses
-from bridge.audit import judge, report_html
+from bridge.audit import illustrate, judge
 from bridge.audit import project as project_module
 from bridge.audit.duplicates import duplicate_groups
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
 from bridge.audit.judge import Judge
 from bridge.audit.project import Project, read_only_notices, unimported_notices
-from bridge.audit.results import NOT_APPLIED, UNSEEN, Issue, Report, Row
+from bridge.audit.results import NOT_APPLIED, UNSEEN, Fix, Issue, Report, Row, folders_of
 from bridge.core.errors import UserError
 from bridge.host import isolation
 from bridge.project.config import ProjectFile, ignored_code_notices, missing_folder_notices
@@ -111,19 +111,21 @@ async def audit(
         if not project.planned and not project.alone:
             await asyncio.to_thread(_share, project, plan, report.classifications)
         await judging.finish()
+        report.folders = folders_of(judging.states)
         report.passed_over = [
             *ignored_code_notices(Path(), project_file, _remark_codes(report)),
             *await asyncio.to_thread(missing_folder_notices, project.root, project_file),
         ]
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         report.unseen = [(row.file, one) for row in report.rows for one in row.issues if one.code in UNSEEN]
+        if not project.planned:
+            report.groups = await asyncio.to_thread(duplicate_groups, judging.states, project.root)
         if plan.pictures and not project.planned:
-            await report_html.embed_pictures(project.root, report.rows, _thumbnail(registry), workers, cache)
+            await _illustrate(project, report, registry, workers, cache)
         if not project.alone:
-            cache.prune((name for file in known for name in (file, report_html.PREFIX + file)), len(known))
-    if not project.planned:
-        report.groups = await asyncio.to_thread(duplicate_groups, judging.states, project.root)
-    report.seconds = time.perf_counter() - begin
+            names = (prefix + file for file in known for prefix in ("", *illustrate.PREFIXES))
+            cache.prune(names, len(known))
+    report.seconds, report.finished = time.perf_counter() - begin, time.time()
     return report
 
 
@@ -135,9 +137,21 @@ def _remark_codes(report: Report) -> set[str]:
 
 
 async def add_pictures(project: Project, plan: Plan, registry: Registry, report: Report) -> None:
-    """Adds pictures to the rows that have none. Raises UserError as `audit`."""
+    """Adds pictures and diffs to the rows that have none. Raises UserError as `audit`."""
     async with _open_tools(project, plan) as (workers, cache):
-        await report_html.embed_pictures(project.root, report.rows, _thumbnail(registry), workers, cache)
+        await _illustrate(project, report, registry, workers, cache)
+
+
+async def _illustrate(
+    project: Project, report: Report, registry: Registry, workers: Workers, cache: Cache
+) -> None:
+    from accel.image.operations.geometry import thumbnail
+    from accel.texture.workloads import preview_lit
+
+    small, lit = (
+        registry.workloads.get(each.workload.name, each.workload) for each in (thumbnail, preview_lit)
+    )
+    await illustrate.illustrate(project, report, small, lit, workers, cache)
 
 
 def record_fixes(project: Project, plan: Plan, report: Report) -> None:
@@ -186,14 +200,8 @@ def _workload(registry: Registry) -> Workload:
     return registry.workloads.get(examine.workload.name, examine.workload)
 
 
-def _thumbnail(registry: Registry) -> Workload:
-    from accel.image.operations.geometry import thumbnail
-
-    return registry.workloads.get(thumbnail.workload.name, thumbnail.workload)
-
-
 async def _list(project: Project, project_file: ProjectFile) -> tuple[Project, list[TextureAsset]]:
-    """Returns the textures to audit; a part without textures of the engine is audited as files."""
+    """Returns the textures to audit, or the image files of a part without textures of the engine."""
     found = await _in_thread(_textures(project))
     gone = [asset for asset in found if asset.gone]
     present = (asset for asset in found if not asset.gone)
@@ -334,6 +342,7 @@ def _merged(reports: list[Report], plans: Plans) -> Report:
         unseen=_unseen(reports),
         kinds=last.kinds,
         accepted=last.accepted,
+        ignored=last.ignored,
         stale=last.stale,
         fixed_classifications=last.classifications,
         seconds=sum(report.seconds for report in reports),
@@ -367,9 +376,19 @@ def _row(seen: list[Row | None], plan: Mapping[str, Any], failed: Issue | None) 
         issues=sorted([*fixable.values(), *left], key=lambda issue: -issue.rank),
         settings=judged[0].settings,
         options=options,
+        fixes=_fixes(judged, options),
         memory=judged[0].memory,
         picture=judged[0].picture,
     )
+
+
+def _fixes(rounds: Sequence[Row], options: Mapping[str, Any]) -> dict[str, Fix]:
+    """Returns the fixes of all rounds, each with those of its options that are still to be set."""
+    return {
+        code: Fix({name: value for name, value in fix.options.items() if name in options}, fix.saved)
+        for row in rounds
+        for code, fix in row.fixes.items()
+    }
 
 
 def _left(row: Row, failed: Issue) -> Row:
@@ -380,4 +399,4 @@ def _left(row: Row, failed: Issue) -> Row:
         reason=failed.values["reason"],
     )
     refused = Issue(NOT_APPLIED, ERROR, NOT_APPLIED, {"reason": reason})
-    return replace(row, issues=[refused, *row.issues], options={}, memory_after=row.memory)
+    return replace(row, issues=[refused, *row.issues], options={}, fixes={}, memory_after=row.memory)

@@ -150,6 +150,7 @@ def accept(report: Report, accepted: set[Entry], project: Project) -> None:
         matched |= set(map(_fold_case, entries([row]))) & known
         report.accepted += len(row.issues) - len(remaining)
         if len(remaining) < len(row.issues):
+            report.ignored += [(row.file, issue) for issue in row.issues if issue not in remaining]
             row.issues = remaining
             # Fixed textures have their options already.
             if not row.mended:

@@ -17,7 +17,7 @@ SMALLEST_SIMILAR = 128
 """Longest side, pixels, from which pictures with different names may be copies: icons, flags and glyphs have
 too few pixels to tell them apart."""
 SERIES = 6
-"""Textures of one size in a folder that make a series: glyphs, flags, portraits or frames."""
+"""Textures of one size in a folder from which they count as a series: glyphs, flags, portraits or frames."""
 LEAST_WORD = 3
 """Letters of a word that identifies a picture: `a` and `12` are glyphs and frames."""
 COPY_WORDS = frozenset({

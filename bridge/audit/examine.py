@@ -23,6 +23,7 @@ from accel.text import AnyText, text
 from accel.texture.workloads import AT_ONCE, Examination, examine, examine_among
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.advisors.findings import ERROR
+from bridge.advisors.naming import group_names, material_siblings
 from bridge.api import Kind, TextureAsset, TextureUses
 from bridge.audit.project import Project
 from bridge.audit.results import Issue, Row
@@ -217,7 +218,7 @@ class Trouble(Struct, frozen=True):
     reason: AnyText
     """For people; follows the file's name."""
     content: str = ""
-    """SHA-256 of the file; empty if it can't be read."""
+    """SHA-256 of the file; empty if it can't be read or keeps changing."""
 
 
 Outcome = Examination | Trouble
@@ -432,21 +433,21 @@ def _may_be_partial(outcome: Outcome, stat: Stat) -> bool:
     return abs(time.time_ns() - stat.modified) < SAVING_NS
 
 
-NEIGHBOURS = 12
-"""Names before and after a texture's own that are its siblings: the maps of one material sort together, and
-all names of a folder for each file would be quadratic."""
-
-
 def examination_questions(
     project: Project, assets: Sequence[TextureAsset], uses: Mapping[str, TextureUses], use_names: bool
 ) -> Iterator[Question]:
     """Yields the question about each texture."""
-    names = [asset.file.rpartition("/") for asset in assets]
-    for at, asset in enumerate(assets):
+    folders: dict[str, list[str]] = {}
+    for asset in assets if use_names else ():
+        folder, _, name = asset.file.rpartition("/")
+        if is_unicode(name):
+            folders.setdefault(folder, []).append(name)
+    groups = {folder: group_names(names) for folder, names in folders.items()}
+    for asset in assets:
         used = uses.get(asset.file, NO_USES)
         params: dict[str, Any] = {
             "use_name": use_names,
-            "siblings": _siblings(names, at) if use_names else [],
+            "siblings": material_siblings(asset.file, groups.get(asset.file.rpartition("/")[0], {})),
             "slots": used.kinds("slot", "declaration"),
             "named_slots": used.kinds("name"),
             "imported_as": _imported_as(project, asset),
@@ -460,12 +461,6 @@ def unlisted_folders(project: Project, asset: TextureAsset) -> Row | None:
         return None
     issue = Issue("unlisted", ERROR, "unlisted", {"reason": asset.problem})
     return Row(asset.file, asset.path, [issue], asset.options)
-
-
-def _siblings(names: Sequence[tuple[str, str, str]], at: int) -> list[str]:
-    near = range(max(0, at - NEIGHBOURS), min(len(names), at + NEIGHBOURS + 1))
-    found = [names[place][2] for place in near if place != at and names[place][0] == names[at][0]]
-    return [name for name in found if is_unicode(name)]
 
 
 def _imported_as(project: Project, asset: TextureAsset) -> Kind | None:

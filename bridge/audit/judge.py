@@ -15,7 +15,7 @@ from accel.texture import context
 from accel.texture.workloads import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import advice
-from bridge.advisors.explanation import explain
+from bridge.advisors.explanation import explain, with_findings
 from bridge.advisors.findings import ERROR, NOTE, Considered, Finding
 from bridge.advisors.import_project import AuditResultsWriter
 from bridge.advisors.material_sets import SetMember, material_batches, unite_materials
@@ -23,7 +23,7 @@ from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset, TextureUses
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import Issue, Report, Row, TextureState
+from bridge.audit.results import Fix, Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
 from bridge.core.textures import NO_USES, Platform, TextureIntent
 from bridge.host import isolation, validation
@@ -107,10 +107,33 @@ def _notice(code: str, textures: Mapping[str, Issue]) -> Text:
 
 
 def measure_memory(project: Project, row: Row) -> None:
-    """Sets the row's memory with its settings and with its options."""
+    """Sets the row's memory with its settings and with its options, and what each finding needs of both."""
     row.memory = row.memory_after = _memory(project, row, row.settings)
+    row.fixes = {}
     if row.options:
         row.memory_after = _memory(project, row, {**(row.settings or {}), **row.options})
+        row.fixes = dict(_fixes(project, row))
+
+
+def _fixes(project: Project, row: Row) -> Iterator[tuple[str, Fix]]:
+    """Yields what each code adds to those before it."""
+    by_code: dict[str, list[Issue]] = {}
+    # As in reports; not all adapters' issues may be there yet.
+    for issue in sorted(row.issues, key=lambda issue: -issue.rank):
+        if issue.fixable:
+            by_code.setdefault(issue.code, []).append(issue)
+    issues: list[Issue] = []
+    options: Mapping[str, Any] = {}
+    memory = row.memory
+    for number, (code, some) in enumerate(by_code.items(), 1):
+        issues += some
+        last = number == len(by_code)
+        wanted = row.options if last else options_for(project, row.settings, issues)
+        settings = {**(row.settings or {}), **wanted}
+        after = row.memory_after if last else _memory(project, row, settings)
+        added = {name: value for name, value in wanted.items() if name not in options}
+        yield code, Fix(added, memory - after)
+        options, memory = wanted, after
 
 
 def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> int:
@@ -197,8 +220,8 @@ class Judge:
     ) -> Iterator[tuple[TextureAsset, int, Examination]]:
         examined = [(asset, size, _decoder.decode(encoded)) for asset, size, encoded in some]
         files = [asset.file for asset, _, _ in examined]
-        sizes = [found.inspection.extent for _, _, found in examined]
-        in_context = self._context.judge(files, sizes, [found.classification for _, _, found in examined])
+        images = [found.inspection for _, _, found in examined]
+        in_context = self._context.judge(files, images, [found.classification for _, _, found in examined])
         for (asset, size, found), classification in zip(examined, in_context, strict=True):
             yield asset, size, replace(found, classification=classification)
 
@@ -295,14 +318,13 @@ class Judge:
             findings = [replace(finding, intent=TextureIntent(), memory={}) for finding in findings]
         row.issues += map(Issue.of, findings)
         if self._explains(row.file):
-            raised = {finding.code for finding in findings}
-            others = (each for each in considered if each.finding is None and each.code not in raised)
             row.explanation = explain(
                 found,
                 row.file,
-                [*map(Considered.of, findings), *others],
+                with_findings(considered, findings),
                 row.settings,
                 partial(_options_of, self._project, row.settings),
+                uses=uses,
             )
         row.issues += _remarked(lambda: _remarks(self._project, row, uses), self._plugin)
         row.options = options_for(self._project, row.settings, row.issues)
@@ -336,7 +358,7 @@ def _describe(row: Row, found: Examination) -> None:
     row.width, row.height, row.size, row.format = image.width, image.height, image.size, image.format
     row.facts = facts_of(image)
     row.kind, row.sure = classification.kind, classification.advise
-    row.probability = float(classification.probabilities.get(row.kind, 0.0))
+    row.probability = classification.confidence
     row.evidence = classification.evidence
     row.content = found.fingerprint.file
 

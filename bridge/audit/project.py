@@ -16,7 +16,7 @@ from packaging.version import Version
 from accel.text import AnyText, Text, plural, text
 from bridge.advisors import advice
 from bridge.advisors.texts import join_list
-from bridge.api import Adapter, ProjectSupport, TextureAsset, TextureUses, walk
+from bridge.api import Adapter, OptionLabel, ProjectSupport, TextureAsset, TextureUses, walk
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
 from bridge.core.versions import Choice, lowest, reads_older
@@ -213,6 +213,18 @@ def options_for(
     if not fixable or project.adapter is None or project.version is None or settings is None:
         return {}
     return advice.options_for(fixable, settings, project.adapter, project.version)
+
+
+def option_labels(project: Project, locale: str) -> Mapping[str, OptionLabel]:
+    """Returns how the engine's editor shows the options; empty if the adapter doesn't say."""
+    if project.adapter is None or project.version is None:
+        return {}
+    try:
+        labels = project.adapter.option_labels(project.version, locale)
+        return validation.check_labels(labels, project.adapter.name)
+    # An adapter is a plugin: without labels the raw names are shown.
+    except (Exception, SystemExit):
+        return {}
 
 
 def find(registry: Registry, root: Path) -> Project:

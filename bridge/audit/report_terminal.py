@@ -1,182 +1,202 @@
-"""The report for the terminal, as a table or, on narrow screens, a list."""
+"""The report for the terminal: each problem with its textures, or only statistics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import IO
+from collections.abc import Iterator, Sequence
+from typing import IO, NamedTuple
 
+from msgspec.structs import replace
 from rich.cells import cell_len
-from rich.console import Console
-from rich.console import Group as Lines
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from bridge.advisors.texts import bytes_text
-from bridge.audit.results import Group, Report, Row
-from bridge.audit.texts import MATCHES, kind_of, notices, say, sentence, summary
-from bridge.core.text import change_text, printable
+from bridge.audit.results import Group, Problem, Report, Row, problems_of
+from bridge.audit.texts import (
+    MATCHES,
+    OptionTexts,
+    evidence_line,
+    memory_effect,
+    notices,
+    problem_effect,
+    problem_title,
+    say,
+    summary,
+)
+from bridge.core.text import printable
 from bridge.locale import translate
 
+STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "mended": "green"}
 INDENT = 2
-"""Columns of indentation below a file's name."""
-
-
-def list_entry(row: Row, severity: Text, lines: Sequence[str], locale: str) -> Lines:
-    """Returns the entry of one texture: severity and name, kind and size, then a line for each finding."""
-    head = severity.append(f"  {printable(row.file)}", "default not bold not dim")
-    size = f"{row.width}×{row.height}" if row.width else ""
-    about = "  ".join(filter(None, [kind_of(row, locale), size]))
-    return _entry(head, [about, *lines] if about else lines)
-
-
-def list_group(found: Group, files: Sequence[str], locale: str) -> Lines:
-    """Returns the entry of one group of duplicates; `files` are those to name."""
-    sizes = [f"{say('disk', locale)} {bytes_text(found.disk)}"]
-    if found.memory:
-        sizes.append(f"{say('memory', locale)} {bytes_text(found.memory)}")
-    return _entry(Text("  ".join([translate(MATCHES[found.how], locale), *sizes])), files)
-
-
-def _entry(head: Text, lines: Sequence[str]) -> Lines:
-    head.overflow = "fold"
-    return Lines(head, *(Padding.indent(Text(line, overflow="fold"), INDENT) for line in lines))
-
-
-STYLES = {"error": "bold red", "warning": "yellow", "note": "dim", "mended": "green"}
+"""Columns of indentation below a problem's title."""
+FEW = 3
+"""So many findings of an adapter have their own sentences; of more, only the files are listed."""
 NAMED = 4
-"""Number of files listed for a group."""
+"""Number of files listed for a group of duplicates."""
 READABLE = 36
-"""Width that the last column needs; with less, rows are a list instead of a table."""
-WIDEST = 200
-"""Maximal width before the last column: in a file, a long name would push all sentences out of sight."""
+"""Width that a sentence beside the names needs; with less it has a line of its own."""
+WIDEST = 72
+"""Longest name that sentences stand beside: one long name would push all of them out of sight."""
 GAP = 2
 """Spaces between columns."""
 
 
-def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[str], width: int) -> None:
-    """Prints `rows`, at most `limit` (0 means unlimited), the groups, notices and the summary."""
+def show(report: Report, locale: str, limit: int, out: IO[str], width: int) -> None:
+    """Prints the problems, with at most `limit` textures (0 means unlimited), the groups, notices and the
+    summary.
+    """
+    _print(out, width, [*_head(report, locale), *_body(report, locale, limit, width), *_foot(report, locale)])
+
+
+def show_statistics(report: Report, locale: str, limit: int, out: IO[str], width: int) -> None:
+    """Prints how many findings each code has, in how many files, and the GPU memory of their fixes."""
+    table = Table(box=None, pad_edge=False, highlight=False)
+    for name in ("count", "files", "severity", "code", "memory"):
+        right = name in ("count", "files", "memory")
+        table.add_column(say(name, locale), justify="right" if right else "left", no_wrap=True)
+    problems = problems_of(report.listed)
+    for problem in sorted(problems, key=lambda problem: -len(problem.found)):
+        files = len({row.file for row, _ in problem.found})
+        level = Text(say(problem.severity, locale), STYLES[problem.severity])
+        memory = ("-" if problem.saved > 0 else "+") + bytes_text(abs(problem.saved)) if problem.saved else ""
+        table.add_row(str(len(problem.found)), str(files), level, Text(printable(problem.code)), memory)
+    _print(out, width, [*_head(report, locale), *([table] if problems else []), *_foot(report, locale)])
+
+
+def _print(out: IO[str], width: int, lines: Sequence[RenderableType]) -> None:
     console = Console(file=out, width=width, highlight=False, soft_wrap=False)
     if out.isatty():
-        _print(console, report, rows, locale, limit)
+        console.print(*lines, sep="\n")
         return
     with console.capture() as captured:
-        _print(console, report, rows, locale, limit)
+        console.print(*lines, sep="\n")
     # In a file, the padding at the end of lines is a nuisance.
     out.writelines(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1])
 
 
-def _print(console: Console, report: Report, rows: Sequence[Row], locale: str, limit: int) -> None:
-    engine = report.engine or say("no_engine", locale)
-    console.print(Text(f"{printable(report.name)} ({engine})"))
-    for notice in notices(report, locale):
-        console.print(Text(printable(notice)))
-    shown = rows[:limit] if limit else rows
-    if shown:
-        _print_rows(console, shown, locale)
-    _print_omitted(console, len(rows) - len(shown), locale)
-    groups = report.groups[:limit] if limit else report.groups
-    if groups:
-        _print_groups(console, groups, locale)
-    _print_omitted(console, len(report.groups) - len(groups), locale)
-    for line in summary(report, locale):
-        console.print(Text(line))
+def _head(report: Report, locale: str) -> Iterator[Text]:
+    engine = printable(report.engine) or say("no_engine", locale)
+    yield Text(f"{printable(report.name)} ({engine})")
+    yield from (Text(printable(notice)) for notice in notices(report, locale))
 
 
-def _print_omitted(console: Console, omitted: int, locale: str) -> None:
-    if omitted:
-        console.print(Text(say("left_out", locale, count=omitted), style="dim"))
+def _foot(report: Report, locale: str) -> Iterator[Text]:
+    yield from map(Text, summary(report, locale))
 
 
-def _print_rows(console: Console, rows: Sequence[Row], locale: str) -> None:
-    cells = [_cells(row, locale) for row in rows]
-    if _fits(console.width, [_heads(locale), *cells]):
-        console.print(_table(rows, cells, locale))
-        return
-    for row in rows:
-        console.print(list_entry(row, _severity(row, locale), _lines(row, locale), locale))
+def _body(report: Report, locale: str, limit: int, width: int) -> Iterator[RenderableType]:
+    options = OptionTexts(report.labels, locale)
+    problems = problems_of(report.listed)
+    mended = problems_of(replace(row, issues=row.mended) for row in report.listed if row.mended)
+    levels = [*(problem.severity for problem in problems), *("mended" for _ in mended)]
+    shown = _shares([len(problem.found) for problem in (*problems, *mended)], limit)
+    for problem, level, count in zip((*problems, *mended), levels, shown, strict=True):
+        yield from _problem(problem, level, count, options, locale, width)
+    if omitted := sum(len(problem.found) for problem in (*problems, *mended)) - sum(shown):
+        yield Text(say("left_out", locale, count=omitted), "dim")
+    yield from _groups(report.groups, limit, locale)
+    if problems or mended or report.groups:
+        yield Text("")
 
 
-def _print_groups(console: Console, groups: Sequence[Group], locale: str) -> None:
-    cells = [_group(group, locale) for group in groups]
-    heads = [say(head, locale) for head in ("how", "disk", "memory", "files")]
-    if _fits(console.width, [heads[:-1], *(row[:-1] for row in cells)]):
-        console.print(_groups(heads, cells, locale))
-        return
-    console.print(Text(say("duplicates", locale), "italic"))
-    for group in groups:
-        console.print(list_group(group, _named(group, locale), locale))
+def _shares(counts: Sequence[int], limit: int) -> list[int]:
+    """Returns how many textures of each problem are shown: one of each, then more of the first ones."""
+    if not limit:
+        return list(counts)
+    shown = [min(1, count) for count in counts]
+    left = max(0, limit - sum(shown))
+    for at, count in enumerate(counts):
+        more = min(count - shown[at], left)
+        shown[at] += more
+        left -= more
+    return shown
 
 
-def _fits(width: int, cells: Sequence[Sequence[str]]) -> bool:
-    """Whether a readable last column fits beside these without folding them."""
-    before = sum(max(map(cell_len, column)) + GAP for column in zip(*cells, strict=True))
-    return before <= min(width - READABLE, WIDEST)
-
-
-def _heads(locale: str) -> list[str]:
-    return [say(head, locale) for head in ("severity", "file", "kind", "size")]
-
-
-def _cells(row: Row, locale: str) -> list[str]:
-    """Returns the columns before the findings."""
-    size = f"{row.width}×{row.height}" if row.width else ""
-    return [_severity(row, locale).plain, printable(row.file), kind_of(row, locale), size]
-
-
-def _severity(row: Row, locale: str) -> Text:
-    severity = row.issues[0].severity if row.issues else "mended"
-    return Text(say(severity, locale), STYLES[severity])
-
-
-def _table(rows: Sequence[Row], cells: Sequence[Sequence[str]], locale: str) -> Table:
-    table = Table(box=None, pad_edge=False, highlight=False)
-    _add_columns(table, [*_heads(locale), say("finding", locale)])
-    for row, (_, *others) in zip(rows, cells, strict=True):
-        lines = Text("\n".join(_lines(row, locale)))
-        table.add_row(_severity(row, locale), *map(Text, others), lines)
-    return table
-
-
-def _lines(row: Row, locale: str) -> list[str]:
-    mended = [sentence(issue, locale) for issue in row.mended]
-    if row.issues:
-        # The row's severity is that of the remaining issues.
-        mended = [say("mended_issue", locale, what=what) for what in mended]
-    lines = [*mended, *(sentence(issue, locale) for issue in row.issues)]
-    changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
-    return [*lines, changes] if changes else lines
-
-
-def _groups(heads: Sequence[str], cells: Sequence[Sequence[str]], locale: str) -> Table:
-    table = Table(
-        box=None, pad_edge=False, highlight=False, title=say("duplicates", locale), title_justify="left"
+def _problem(
+    problem: Problem, level: str, count: int, options: OptionTexts, locale: str, width: int
+) -> Iterator[RenderableType]:
+    yield Text("")
+    code = "" if problem.code in (title := problem_title(problem, locale)) else f"  {printable(problem.code)}"
+    yield Text.assemble(
+        (say(level, locale), STYLES[level]), "  ", (title, "bold"), (code, "dim"), overflow="fold"
     )
-    _add_columns(table, heads)
-    for row in cells:
-        table.add_row(*map(Text, row))
-    return table
+    changes = {_changes(row, problem.code, options) for row, _ in problem.found}
+    shared = changes.pop() if len(changes) == 1 else ""
+    about = [problem_effect(problem, locale), shared, memory_effect(problem.saved, locale)]
+    if line := " · ".join(filter(None, about)):
+        yield _indented(line, "dim")
+    sentences = {evidence_line(issue, locale) for _, issue in problem.found}
+    # The lines above say what all have in common, and what an adapter's finding is about.
+    explained = problem.found[0][1].remark is not None and bool(problem_effect(problem, locale))
+    common = len(problem.found) > 1 and (len(sentences) == 1 or (explained and len(problem.found) > FEW))
+    lines = []
+    for row, issue in problem.found[:count]:
+        own = ["" if common else evidence_line(issue, locale)]
+        own += [] if shared else [_changes(row, problem.code, options)]
+        size = f"{row.width}×{row.height}" if row.width else ""
+        lines.append(_Line(printable(row.file), size, " · ".join(filter(None, own))))
+    yield from _aligned(lines, width)
+    if (more := len(problem.found) - count) > 0:
+        yield _indented(say("more_files", locale, count=more), "dim")
 
 
-def _add_columns(table: Table, heads: Sequence[str]) -> None:
-    *others, last = heads
-    for head in others:
-        # Without no_wrap, rich shrinks every column.
-        table.add_column(head, no_wrap=True)
-    table.add_column(last, overflow="fold")
+class _Line(NamedTuple):
+    """A texture with a problem."""
+
+    file: str
+    size: str
+    sentence: str
 
 
-def _group(group: Group, locale: str) -> list[str]:
-    memory = bytes_text(group.memory) if group.memory else ""
-    return [
-        translate(MATCHES[group.how], locale),
-        bytes_text(group.disk),
-        memory,
-        "\n".join(_named(group, locale)),
-    ]
+def _aligned(lines: Sequence[_Line], width: int) -> Iterator[RenderableType]:
+    """Yields a table if a readable column of sentences fits beside the names, else two lines for each."""
+    names, sizes = (max(map(cell_len, column), default=0) for column in list(zip(*lines, strict=True))[:2])
+    if names <= WIDEST and INDENT + names + GAP + sizes + GAP + READABLE <= width:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0))
+        for minimum in (names, sizes):
+            table.add_column(no_wrap=True, min_width=minimum)
+        table.add_column(overflow="fold")
+        for line in lines:
+            table.add_row(Text(line.file), Text(line.size, "dim"), Text(line.sentence))
+        yield Padding(table, (0, 0, 0, INDENT))
+        return
+    for line in lines:
+        yield _indented(f"{line.file}  {line.size}".rstrip())
+        if line.sentence:
+            yield _indented(line.sentence, level=2)
 
 
-def _named(group: Group, locale: str) -> list[str]:
+def _indented(line: str, style: str = "", level: int = 1) -> Padding:
+    return Padding(Text(line, style, overflow="fold"), (0, 0, 0, INDENT * level))
+
+
+def _changes(row: Row, code: str, options: OptionTexts) -> str:
+    fix = row.fixes.get(code)
+    if fix is None or row.refused:
+        return ""
+    present = row.settings or {}
+    return ", ".join(options.change(name, present, fix.options) for name in fix.options)
+
+
+def _groups(groups: Sequence[Group], limit: int, locale: str) -> Iterator[RenderableType]:
+    if not groups:
+        return
+    yield Text("")
+    yield Text(say("duplicates", locale), "bold")
+    for group in groups[:limit] if limit else groups:
+        sizes = [f"{say('disk', locale)} {bytes_text(group.disk)}"]
+        if group.memory:
+            sizes.append(f"{say('memory', locale)} {bytes_text(group.memory)}")
+        yield _indented("  ".join([translate(MATCHES[group.how], locale), *sizes]))
+        for name in _names(group, locale):
+            yield _indented(name, level=2)
+    if limit and (more := len(groups) - limit) > 0:
+        yield Text(say("left_out", locale, count=more), "dim")
+
+
+def _names(group: Group, locale: str) -> list[str]:
     named = [printable(file) for file in group.files[:NAMED]]
     more = len(group.files) - NAMED
     return [*named, say("more_files", locale, count=more)] if more > 0 else named

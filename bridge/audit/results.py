@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -13,7 +13,7 @@ from accel.texture.kinds import Evidence, Kind
 from bridge.advisors.explanation import Explanation
 from bridge.advisors.findings import ERROR, NOTE, WARNING, Finding
 from bridge.advisors.import_project import AuditResultsWriter
-from bridge.api import Remark
+from bridge.api import OptionLabel, Remark
 from bridge.core.textures import OLD_SEVERITIES, ImageFacts, Severity, severity_of
 
 RANKS: dict[Severity, int] = {"error": ERROR, "warning": WARNING, "note": NOTE}
@@ -61,6 +61,25 @@ class Issue(Struct, frozen=True):
         return SEVERITY_OF.get(self.rank, "note")
 
 
+class Fix(Struct, frozen=True):
+    """The part of a texture's options that one finding needs."""
+
+    options: Mapping[str, Any]
+    """Those that the findings before it don't set already."""
+    saved: int
+    """Bytes of GPU memory that they free; negative if they cost memory."""
+
+
+class LitPair(Struct, frozen=True):
+    """How a texture looks before and after its fix."""
+
+    scene: str
+    """What `texture.preview_lit` drew: `lit`, `far` or `detail`."""
+    before: bytes
+    """WebP, like `after`."""
+    after: bytes
+
+
 class Row(Struct):
     """One texture with findings."""
 
@@ -86,6 +105,7 @@ class Row(Struct):
     sure: bool = False
     """Whether the kind is sure enough for advice."""
     probability: float = 0.0
+    """Of the kind's class, as in `Classification.confidence`."""
     evidence: Sequence[Evidence] = ()
     """For this kind and others."""
     content: str = ""
@@ -96,14 +116,25 @@ class Row(Struct):
     """Bytes of GPU memory with `options`; 0 if unknown."""
     mended: list[Issue] = field(default_factory=list)
     """The issues that this run fixed."""
+    fixes: Mapping[str, Fix] = field(default_factory=dict)
+    """By code, in the order of the issues; together they have all `options` and the memory they free."""
     picture: bytes = b""
     """A small WebP; empty without one."""
     explanation: Explanation | None = None
     """Set if the plan asks for it."""
+    lit: LitPair | None = None
+    """None without one, and for textures that look the same."""
+    diff: str = ""
+    """What the options change in the import file, as a unified diff without file names; empty if unknown."""
 
     @property
     def rank(self) -> int:
         return max((issue.rank for issue in self.issues), default=-1)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file, which was examined or couldn't be read."""
+        return bool(self.width or self.size)
 
     @property
     def refused(self) -> bool:
@@ -114,6 +145,11 @@ class Row(Struct):
     def present(self) -> dict[str, Any]:
         """The values of `options` before the fix."""
         return {name: (self.settings or {}).get(name) for name in self.options}
+
+    def saved_by(self, issue: Issue) -> int:
+        """Bytes of GPU memory that fixing `issue` frees; negative if it costs memory."""
+        fix = self.fixes.get(issue.code) if issue.fixable and not self.refused else None
+        return fix.saved if fix else 0
 
 
 class Group(Struct, frozen=True):
@@ -126,6 +162,45 @@ class Group(Struct, frozen=True):
     """Bytes on disk of all but the largest; links to one file count once."""
     memory: int = 0
     """Bytes of GPU memory of all but the largest; 0 if unknown."""
+
+
+class Folder(Struct):
+    """The textures of one folder, without those of folders in it."""
+
+    memory: int = 0
+    """Bytes of GPU memory of those for which it is known."""
+    textures: int = 0
+
+
+class Problem(Struct):
+    """All findings of one code and severity."""
+
+    code: str
+    rank: int
+    found: list[tuple[Row, Issue]] = field(default_factory=list)
+    saved: int = 0
+    """Bytes of GPU memory that fixing all frees; negative if it costs memory."""
+
+    @property
+    def severity(self) -> Severity:
+        return SEVERITY_OF.get(self.rank, "note")
+
+
+def problems_of(rows: Iterable[Row]) -> list[Problem]:
+    """Groups the findings of `rows`: the most severe first, then those that free most memory.
+
+    Within a problem, the textures that free most memory come first.
+    """
+    problems: dict[tuple[int, str], Problem] = {}
+    for row in rows:
+        for issue in row.issues:
+            problem = problems.setdefault((issue.rank, issue.code), Problem(issue.code, issue.rank))
+            if all(known is not row for known, _ in problem.found[-1:]):
+                problem.saved += row.saved_by(issue)
+            problem.found.append((row, issue))
+    for problem in problems.values():
+        problem.found.sort(key=lambda found: (-found[0].saved_by(found[1]), found[0].file))
+    return sorted(problems.values(), key=lambda one: (-one.rank, -one.saved, -len(one.found), one.code))
 
 
 class Report(Struct, kw_only=True):
@@ -169,8 +244,12 @@ class Report(Struct, kw_only=True):
     """Number of textures by kind."""
     memory: int = 0
     """Bytes of GPU memory of all textures for which it is known."""
+    folders: dict[str, Folder] = field(default_factory=dict)
+    """By path below the root; empty for the root itself."""
     accepted: int = 0
     """Number of issues that the baseline ignores."""
+    ignored: list[tuple[str, Issue]] = field(default_factory=list)
+    """These issues by file."""
     stale: int = 0
     """Number of baseline entries that match nothing."""
     classifications: AuditResultsWriter | None = None
@@ -180,6 +259,14 @@ class Report(Struct, kw_only=True):
     receipt: int | None = None
     """Id of the change that --fix made."""
     seconds: float = 0.0
+    finished: float = 0.0
+    """Seconds since 1970; 0 if unknown."""
+    labels: Mapping[str, OptionLabel] = field(default_factory=dict)
+    """How the engine's editor shows the options of `rows`, in the report's language."""
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    """Small WebPs of duplicates, by file."""
+    unlit: int = 0
+    """Number of textures whose lit pictures were left out of the page because of its size."""
 
     @property
     def saved(self) -> int:
@@ -193,6 +280,13 @@ class Report(Struct, kw_only=True):
     def listed(self) -> list[Row]:
         """The rows that the report lists; its totals count all."""
         return self.rows if self.shown is None else self.shown
+
+    @property
+    def well_imported(self) -> int:
+        """The number of examined textures without an error or a warning."""
+        # A texture that is missing wasn't examined.
+        bad = sum(row.rank >= WARNING and row.exists for row in self.rows)
+        return max(self.textures - bad, 0)
 
     @property
     def unlisted(self) -> int:
@@ -214,3 +308,13 @@ class TextureState(Struct, frozen=True):
     fingerprint: Fingerprint
     extent: tuple[int, int]
     """Width and height, pixels."""
+
+
+def folders_of(textures: Iterable[TextureState]) -> dict[str, Folder]:
+    """Returns the folders of these textures by path below the root; empty for the root itself."""
+    folders: dict[str, Folder] = {}
+    for texture in textures:
+        folder = folders.setdefault(texture.file.rpartition("/")[0], Folder())
+        folder.memory += texture.memory
+        folder.textures += 1
+    return folders

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from accel.text import AnyText, Text, plural, sentences, text
-from bridge.advisors.texts import EXPLANATIONS, bytes_text, evidence_text, finding_text
+from accel.texture.kinds import percent
+from bridge.advisors.texts import (
+    EXPLANATIONS,
+    FINDINGS,
+    GROUP_TITLES,
+    bytes_text,
+    evidence_text,
+    finding_text,
+)
 from bridge.advisors.texts import TEXTS as ADVISOR_TEXTS
 from bridge.advisors.texture_facts import is_judged_by_project, name_words
-from bridge.audit.results import Group, Issue, Report, Row
-from bridge.core.text import printable
+from bridge.api import OptionLabel
+from bridge.audit.results import Group, Issue, Problem, Report, Row
+from bridge.core.text import printable, value_text
 from bridge.locale import translate
 
 TEXTS = {
@@ -42,7 +52,6 @@ TEXTS = {
     "warning": text("warning"),
     "note": text("note"),
     "mended": text("fixed"),
-    "mended_issue": text("Fixed: {what}"),
     "duplicates": text("Duplicate and similar textures; sizes are of all but the largest"),
     "memory": text("GPU memory"),
     "memory_total": text("GPU memory on desktop: {memory}."),
@@ -55,9 +64,13 @@ TEXTS = {
     "same_file": text("identical files"),
     "same_pixels": text("identical pixels"),
     "similar": text("similar images"),
-    "filter": text("Filter by file, kind or finding"),
-    "shown": text("{count} shown"),
-    "more_pictures": text("Only the first {count} have a picture."),
+    "count": text("count"),
+    "code": text("code"),
+    "frees": text("frees {size}"),
+    "costs": text("costs {size}"),
+    "change": text("{option}: {before} → {after}"),
+    "on": text("On"),
+    "off": text("Off"),
     "unreadable": text("Can't be read: {reason}."),
     "unsupported": text("Not checked: {reason}."),
     "unknown_settings": text("Import settings not read: {reason}."),
@@ -92,6 +105,115 @@ MATCHES: Mapping[str, Text] = {
     "looks": TEXTS["similar"],
 }
 """By `Group.how`."""
+
+
+TITLES: Mapping[str, Text] = {
+    **GROUP_TITLES,
+    "unreadable": plural("{n} image can't be read", "{n} images can't be read", 1),
+    "unsupported": plural("{n} file wasn't checked", "{n} files weren't checked", 1),
+    "unknown_settings": plural("{n} import file can't be parsed", "{n} import files can't be parsed", 1),
+    "unlisted": plural("{n} folder can't be read", "{n} folders can't be read", 1),
+    "unjudged": plural("{n} texture wasn't checked", "{n} textures weren't checked", 1),
+    "unremarked": plural("Extra checks failed for {n} texture", "Extra checks failed for {n} textures", 1),
+    "not_applied": plural("{n} texture couldn't be fixed", "{n} textures couldn't be fixed", 1),
+}
+"""The title of all findings of a code; `n` is the number of textures."""
+
+OTHER_TITLE = plural("{n} texture: {code}", "{n} textures: {code}", 1)
+"""For an engine adapter's own codes."""
+
+SHORT_TITLES: Mapping[str, Text] = {
+    "normal_as_color": text("Imported as colour"),
+    "normal_convention": text("Green channel inverted"),
+    "normal_directx": text("DirectX normal map"),
+    "color_as_normal": text("Not a normal map"),
+    "color_as_linear": text("Colour as linear"),
+    "data_as_srgb": text("Data as sRGB"),
+    "packed_order": text("Channel order"),
+    "lossy_data": text("Lossy data"),
+    "lossy_hdr": text("Lossy HDR"),
+    "uncompressed": text("Not compressed"),
+    "pixel_art_blocks": text("Block-compressed"),
+    "alpha_constant": text("Unused alpha"),
+    "grey_as_rgb": text("Grey as RGB"),
+    "ui_mipmaps": text("Mipmaps on UI"),
+    "no_mipmaps": text("No mipmaps"),
+    "too_large": text("Over the size limit"),
+    "not_power_of_two": text("Unsuitable size"),
+    "unreadable": text("Can't be read"),
+    "unsupported": text("Not checked"),
+    "unknown_settings": text("Settings not read"),
+    "unlisted": text("Folder not read"),
+    "unjudged": text("Not judged"),
+    "unremarked": text("Extra checks failed"),
+    "not_applied": text("Not fixed"),
+}
+"""Two or three words for each code."""
+
+
+def problem_title(problem: Problem, locale: str) -> str:
+    """Returns how many textures have a problem, and which: `2 normal maps are imported as colour`."""
+    count = len({row.file for row, _ in problem.found})
+    title = TITLES.get(problem.code, OTHER_TITLE)
+    return translate(title.fill(n=count, code=printable(problem.code)), locale)
+
+
+def short_title(code: str, locale: str) -> str:
+    return translate(SHORT_TITLES.get(code, printable(code)), locale)
+
+
+def problem_effect(problem: Problem, locale: str) -> str:
+    """Returns why a problem matters; empty if its findings say it themselves."""
+    if problem.code in EXPLANATIONS:
+        return translate(EXPLANATIONS[problem.code].why, locale)
+    (_, issue), *_ = problem.found
+    about = issue.remark.about if issue.remark is not None else HELP.get(problem.code, "")
+    return printable(translate(about, locale)) if about else ""
+
+
+def evidence_line(issue: Issue, locale: str) -> str:
+    """Returns an issue's sentence without its explanation, printable."""
+    if issue.finding is None:
+        return sentence(issue, locale)
+    shown = {name: f"{one:.2f}" if isinstance(one, float) else one for name, one in issue.values.items()}
+    return printable(translate(FINDINGS[issue.sentence].fill(**shown), locale))
+
+
+def memory_effect(saved: int, locale: str) -> str:
+    """Returns the GPU memory that a fix frees or costs; empty for none."""
+    if not saved:
+        return ""
+    return say("frees" if saved > 0 else "costs", locale, size=bytes_text(abs(saved)))
+
+
+class OptionTexts:
+    """Import options in the words of the engine's editor."""
+
+    def __init__(self, labels: Mapping[str, OptionLabel], locale: str) -> None:
+        self._labels = labels
+        self._locale = locale
+
+    def name(self, name: str) -> str:
+        return printable(self._labels[name].name if name in self._labels else name)
+
+    def value(self, name: str, value: Any) -> str:
+        values = self._labels[name].values if name in self._labels else {}
+        # A list can't be a key.
+        if isinstance(value, str | int | float) and value in values:
+            return printable(values[value])
+        if isinstance(value, bool):
+            return say("on" if value else "off", self._locale)
+        shown = printable(value if isinstance(value, str) and value else value_text(value))
+        return shown if len(shown) <= MAX_VALUE else f"{shown[: MAX_VALUE - 1]}…"
+
+    def change(self, name: str, present: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+        """Returns `Compress › Mode: Lossless → VRAM Compressed`."""
+        before, after = self.value(name, present.get(name)), self.value(name, options[name])
+        return say("change", self._locale, option=self.name(name), before=before, after=after)
+
+
+MAX_VALUE = 80
+"""Characters of an option's value."""
 
 
 def say(key: str, locale: str, **values: object) -> str:
@@ -150,7 +272,8 @@ def reasons(row: Row, locale: str) -> str:
     words = name_words(row.kind, row.evidence)
     evidence = evidence_text(words, is_judged_by_project(row.kind, row.evidence))
     shown = printable(translate(evidence, locale))
-    return f"{row.probability:.0%} ({shown})" if shown else f"{row.probability:.0%}"
+    confidence = f"{percent(row.probability)}%"
+    return f"{confidence} ({shown})" if shown else confidence
 
 
 def notices(report: Report, locale: str) -> list[str]:

@@ -68,7 +68,7 @@ def decode(frame: str | bytes) -> ServerMessage:
 
 
 def _kind(plain: Any) -> Any:
-    """Returns the type of a decoded message; for an unknown one the union of all, for the error message."""
+    """Returns the type of a decoded message, or the union of all, so that an error message lists them."""
     # `convert` analyses a union on each call, which takes longer than the conversion.
     kind = plain.get("type") if isinstance(plain, dict) else None
     return _KINDS.get(kind, ServerMessage) if isinstance(kind, str) else ServerMessage

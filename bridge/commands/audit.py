@@ -17,6 +17,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 EXAMPLES = """\b
 Examples:
   popbridge audit game
+  popbridge audit game --statistics
   popbridge audit game --html audit.html
   popbridge audit game/Assets/Textures --fix
   popbridge audit game --fix
@@ -70,7 +71,8 @@ def default_locale() -> str:
 )
 @click.option("--no-names", is_flag=True, help="Don't use file and folder names as evidence.")
 @click.option("--no-cache", is_flag=True, help="Examine every file again.")
-@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Rows shown; 0 is all.")
+@click.option("--statistics", is_flag=True, help="Print only counts: findings, files and memory by code.")
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Lines shown; 0 is all.")
 @click.option(
     "--locale", type=click.Choice(["en", "zh-CN"]), default=default_locale, show_default="the system's",
     help="Language of the report.",
@@ -80,7 +82,7 @@ def default_locale() -> str:
 def audit(
     place: str, fix: bool, html: str | None, json: str | None, sarif: str | None, baseline: str | None,
     update_baseline: bool, lists_all: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool,
-    limit: int, locale: str, workers: int | None, quiet: bool,
+    statistics: bool, limit: int, locale: str, workers: int | None, quiet: bool,
 ) -> int:  # fmt: skip
     """Check the textures of a project, folder or file.
 
@@ -102,6 +104,7 @@ def audit(
         use_names=not no_names,
         use_cache=not no_cache,
         limit=limit,
+        statistics=statistics,
         locale=locale,
         workers=workers,
         quiet=quiet,

@@ -33,7 +33,7 @@ from bridge.audit import (
 )
 from bridge.audit.audit import Plan, ProgressCallbacks, add_pictures, fix_until_settled, with_cache
 from bridge.audit.examine import Cache
-from bridge.audit.project import Project, scope_name
+from bridge.audit.project import Project, option_labels, scope_name
 from bridge.audit.results import Report, Row
 from bridge.commands.options import NEVER, STDOUT, AuditOptions, read_settings
 from bridge.commands.terminal import explain_error, screen_width
@@ -68,12 +68,13 @@ def run_audit(options: AuditOptions) -> int:
         use_names=options.use_names,
         use_cache=options.use_cache,
         pictures=options.reports["html"] is not None,
-        explains=lambda file: options.lists_all,
+        explains=lambda file: options.lists_all or options.reports["html"] is not None,
     )
     with interruptible(plan, options.locale) as caches:
         report = _examine(project, plan, registry, project_file, accepted, caches, apply_fixes=options.fix)
     failures = _fix_and_accept(project, report, plan, options)
     report.shown = _at_least(report.rows, RANKS[options.severity])
+    report.labels = option_labels(project, options.locale)
     failures += _write_reports(report, options)
     if failures:
         # Raised last: everything else is written, and the user has seen the receipt.
@@ -275,7 +276,8 @@ def _write_reports(report: Report, options: AuditOptions) -> list[str]:
         if file := options.reports[name]:
             failures += _write(file, pieces(report, options.locale))
     if not options.quiet and STDOUT not in options.reports.values():
-        report_terminal.show(report, report.listed, options.locale, options.limit, sys.stdout, screen_width())
+        show = report_terminal.show_statistics if options.statistics else report_terminal.show
+        show(report, options.locale, options.limit, sys.stdout, screen_width())
     return failures
 
 

@@ -47,6 +47,7 @@ class AuditOptions(Struct, frozen=True):
     use_names: bool
     use_cache: bool
     limit: int
+    statistics: bool
     locale: str
     workers: int | None
     quiet: bool = False

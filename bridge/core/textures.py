@@ -12,9 +12,10 @@ from accel.text import AnyText, text
 
 Kind = Literal[
     "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui",
-    "environment",
+    "environment", "other",
 ]  # fmt: skip
-"""Texture kinds. `packed`: separate data per channel; `environment`: light from all directions."""
+"""Texture kinds. `packed`: separate data per channel; `environment`: light from all directions; `other`:
+noise, ramps, lookup tables, masks and data of tools, never advised on."""
 ColorSpace = Literal["srgb", "linear"]
 """How to interpret the file's values: `srgb` decodes them as colour, `linear` doesn't."""
 NormalConvention = Literal["opengl", "directx"]

@@ -41,7 +41,9 @@ def textures() -> list[DemoTexture]:
     rock, brick = noise(1), bricks()
     return [
         DemoTexture("materials/rock_normal.png", lambda: normals(rock, 3.0), FLAT, "normal", ROCK),
-        DemoTexture("materials/brick_normal.png", lambda: normals(brick, 2.0), FLAT, "normal", BRICK),
+        DemoTexture(
+            "materials/brick_normal.png", lambda: directx(normals(brick, 2.0)), FLAT, "normal", BRICK
+        ),
         DemoTexture(
             "materials/rock_roughness.png",
             lambda: grey(0.45 + 0.4 * rock),
@@ -108,6 +110,11 @@ def normals(height: Pixels, strength: float) -> Pixels:
     vector = np.dstack([-dx, -dy, np.ones_like(height)])
     unit: Pixels = vector / np.linalg.norm(vector, axis=2, keepdims=True)
     return unit / 2 + 0.5
+
+
+def directx(pixels: Pixels) -> Pixels:
+    """Returns a normal map with its green channel turned: DirectX's y points down."""
+    return np.stack([pixels[..., 0], 1 - pixels[..., 1], pixels[..., 2]], axis=2)
 
 
 def grey(field: Pixels) -> Pixels:

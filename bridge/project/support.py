@@ -105,7 +105,7 @@ class EditorSupport(ProjectSupport, Protocol):
         """Returns whether this adapter's addon supports projects of `version`."""
 
     def known_projects(self) -> Sequence[Path]:
-        """Returns the projects in the engine's own list, most recent first if it says so; may be empty."""
+        """Returns the projects in the engine's own list, most recent first if the list records that."""
         return ()
 
     def install(self, project: Path) -> Sequence[AssetChange]:

@@ -222,7 +222,7 @@ class Bridge:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            if not self.sessions.by_id:
+            if self.sessions.idle:
                 # Nothing has a deadline: an idle daemon sleeps.
                 self._busy.clear()
                 await self._busy.wait()

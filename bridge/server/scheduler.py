@@ -64,7 +64,8 @@ async def with_run_deadline(
 
 
 SHORT_S = 0.1
-"""Jobs shorter than this take less room, so that workers don't have to wait for commits."""
+"""Run time in seconds below which a job takes less room in the queue, so that more jobs fit and workers don't
+wait for commits."""
 MAX_SHORT = 64
 """Maximum number of short jobs that count as one."""
 

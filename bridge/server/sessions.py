@@ -137,6 +137,11 @@ class Sessions:
         identify = unpack(stored.identify, Identify)
         return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no session is open or has to be settled: nothing depends on the clock."""
+        return not self._live and not self._ended
+
     def ageing(self) -> list[LiveSession]:
         """Returns the few sessions that can expire or have popups that can."""
         self._watched.difference_update([live for live in self._watched if not live.session.ageing])

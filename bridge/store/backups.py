@@ -121,8 +121,10 @@ def backup_time(backup: Path) -> datetime:
 def make_backup(database: Path, step: Callable[[], None] = lambda: None) -> Path:
     """Makes a backup, even while a daemon writes, and deletes the oldest ones beyond seven.
 
-    `step` is called between parts of the work; if it raises, the work ends. Raises OSError, also if the disk
-    has too little space, and sqlite3.Error, also for a damaged database; then no backup is deleted.
+    `step` is called between parts of the work; if it raises, the work ends.
+
+    Raises OSError, for instance if the disk has too little space, or sqlite3.Error, for instance if the
+    database is damaged; in either case no backup is deleted.
     """
     folder = backups_folder(database)
     folder.mkdir(mode=0o700, exist_ok=True)

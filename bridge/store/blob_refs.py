@@ -41,8 +41,10 @@ REFERENCES = (
 ANSWER_REFERENCES = (BlobColumn("jobs", ("answer",), _ANSWERED),)
 """Answers stored for repeated keys; their blobs stay while there is room."""
 
-COLUMNS_WITHOUT_BLOBS = frozenset({("sessions", "identify"), ("jobs", "digest"), ("marks", "mark")})
-"""Packed columns that never contain a blob name."""
+COLUMNS_WITHOUT_BLOBS = frozenset(
+    {("sessions", "identify"), ("jobs", "digest"), ("marks", "mark"), ("popup_textures", "textures")}
+)
+"""Packed columns that never contain the name of a blob."""
 
 
 async def blob_references(store: Store, holders: Iterable[BlobColumn] = REFERENCES) -> set[str]:

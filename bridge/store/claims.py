@@ -22,7 +22,7 @@ class TextureState(Struct, frozen=True):
     stamp: Stamp | None = None
     """The file's when it was reported; None if unknown."""
     options: dict[str, Any] | None = None
-    """Its import settings then; None if unknown."""
+    """Its import settings at the time of the report; None if unknown."""
 
 
 States = Mapping[str, TextureState]

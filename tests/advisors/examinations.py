@@ -30,7 +30,10 @@ def classified(kind: Kind | None, share: float = 0.97, *evidence: Evidence) -> C
 
 def told(file: str, siblings: Sequence[str] = ()) -> list[Evidence]:
     """What the name says, as the classifier reports it."""
-    return [Evidence(cue.source, cue.word, cue.kinds[0]) for cue in read_name(file, siblings)]
+    return [
+        Evidence(cue.source, cue.word, cue.kinds[0], decisive=cue.strength == "word" and cue.source == "name")
+        for cue in read_name(file, siblings)
+    ]
 
 
 def inspected(folder: Path, file: str, pixels: Pixels) -> Inspection:

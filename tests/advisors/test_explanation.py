@@ -16,7 +16,16 @@ from accel.texture.kinds import Evidence
 from accel.texture.workloads import Examination, Examine
 from accel.workload import Input, Limits
 from bridge.advisors.advice import judge_all
-from bridge.advisors.explanation import explain, factor_text, lines, plain, verdict_text, weigh
+from bridge.advisors.explanation import (
+    explain,
+    factor_text,
+    lines,
+    plain,
+    verdict_text,
+    weigh,
+    with_findings,
+)
+from bridge.advisors.findings import WARNING, Considered, Finding, not_raised
 from bridge.advisors.import_advisor import TextureImportAdvisor
 from bridge.api import RequestError, RunResult, TextureAsset
 from bridge.core.textures import CODES
@@ -74,6 +83,16 @@ def test_without_its_name_a_doubtful_texture_would_be_something_else() -> None:
 def test_a_texture_that_isnt_sure_gets_a_hint() -> None:
     found = explain(imagined("rock.png", None, 0.4), "art/rock.png", [])
     assert not found.sure and "rock_albedo.png" in str(found.changes[0])
+
+
+def test_the_other_maps_of_a_material_have_the_last_word() -> None:
+    alone = [Considered.of(Finding("no_mipmaps", WARNING, "no_mipmaps")), not_raised("uncompressed", "hdr")]
+    final = [Finding("uncompressed", WARNING, "uncompressed")]
+    found = explain(imagined("rock_d.png", "albedo"), "rock_d.png", with_findings(alone, final))
+    assert [(each.code, each.raised) for each in found.findings] == [
+        ("uncompressed", True),
+        ("no_mipmaps", False),
+    ]
 
 
 @pytest.mark.parametrize(("weight", "shown"), [(0.0, "×1.0"), (math.log(2.5), "×2.5"), (-math.log(40), "÷40"),

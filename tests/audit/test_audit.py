@@ -18,6 +18,7 @@ import pytest
 from accel.texture import context
 from accel.texture.kinds import KINDS
 from bridge.advisors import import_project
+from bridge.advisors.naming import group_names, material_siblings
 from bridge.api import Remark, TextureAsset
 from bridge.audit.audit import ProgressCallbacks, _remark_codes
 from bridge.audit.baseline import accept, entries
@@ -318,6 +319,9 @@ async def test_siblings_and_slots_are_told(game: Path, run: Run, monkeypatch: py
     params = {question.file: question.params for question in asked}
     assert params["rock_n.png"]["siblings"] == ["rock.png"] and params["rock_n.png"]["slots"] == ["normal"]
     assert params["other/x.png"]["siblings"] == [] and params["rock.png"]["slots"] == []
+    # The import advisor tells the same.
+    names = group_names(path.name for path in game.glob("*.png"))
+    assert params["rock_n.png"]["siblings"] == material_siblings("rock_n.png", names)
 
 
 def test_of_an_adapters_remarks_only_codes_of_its_own_settle_nothing() -> None:

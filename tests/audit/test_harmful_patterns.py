@@ -15,6 +15,7 @@ from bridge import cli
 from bridge.demo.textures import Pixels, bricks, button, disc, grey, noise, normals, packed, save, tint
 from tests.audit.projects import GODOT4, imported
 from tests.unity import projects as unity
+from tests.unity.test_usage import material as material_of_unity
 
 pytestmark = pytest.mark.usefixtures("shared_workers")
 
@@ -210,6 +211,35 @@ def bilinear(root: Path, file: str) -> None:
     unity.imported(root, file, unity.meta(file, replaced=GUI))
 
 
+def unity_texture(root: Path, file: str, pixels: Pixels, replaced: Mapping[str, str]) -> None:
+    """A texture of a Unity project."""
+    if not (root / "ProjectSettings").exists():
+        unity.game(root, only=["ui/icon.png"])
+    save(pixels, root / file)
+    unity.imported(root, file, unity.meta(file, replaced=replaced))
+
+
+LINEAR = {"    sRGBTexture: 1": "    sRGBTexture: 0"}
+UNITY_NORMAL = {**LINEAR, "  textureType: 0": "  textureType: 1"}
+SHADER = """Shader "Wall" {{
+    Properties {{ {attribute}_Wall ("Wall", 2D) = "{default}" {{}} }}
+    SubShader {{ Pass {{ }} }}
+}}
+"""
+
+
+def declared_in_unity(root: Path, file: str) -> None:
+    unity_texture(root, file, brick_colors(), UNITY_NORMAL)
+    write(root, "Assets/used.shader", SHADER.format(attribute="[Normal] ", default="bump"))
+    write(root, "Assets/used.shader.meta", f"fileFormatVersion: 2\nguid: {'ab' * 16}\n")
+    slot = material_of_unity(f"{{fileID: 4800000, guid: {'ab' * 16}, type: 3}}", _Wall=file)
+    write(root, "Assets/used.mat", slot)
+
+
+def undeclared_in_unity(root: Path, file: str) -> None:
+    (root / "Assets/used.mat").unlink()
+
+
 def told(root: Path, out: Path) -> dict[str, Any]:
     """The report of an audit."""
     path = out / "report.json"
@@ -246,6 +276,12 @@ PATTERNS = [
     Pattern("an addon writes the settings", "world/slope_normal.png", ALL, terrain, without_addon),
     Pattern("a shader declares a normal map", "m/brick_albedo.png", frozenset({"color_as_normal"}),
             declared, unused),
+    Pattern("a shader of Unity declares a normal map", "Assets/brick_albedo.png",
+            frozenset({"color_as_normal"}),
+            declared_in_unity, undeclared_in_unity),
+    Pattern("a shader reads linear colours as vectors", "Assets/wind.png", frozenset({"normal_as_color"}),
+            lambda root, file: unity_texture(root, file, relief(), LINEAR),
+            lambda root, file: unity_texture(root, file, relief(), {})),
     Pattern("faint grain contradicts bolts", "m/plate_normal.png", frozenset({"normal_convention"}),
             lambda root, file: put(root, file, bolts()), lambda root, file: put(root, file, faint())),
     Pattern("particles in 3D", "ui/splash.png", frozenset({"ui_mipmaps"}), particles, unused),

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from accel.workload import Limits
 from bridge.advisors.import_project import AuditResults
-from bridge.audit import audit, report_html
+from bridge.audit import audit, illustrate
 from bridge.audit.project import find
 from bridge.audit.results import Report, Row
 from bridge.host.host import load
@@ -154,22 +153,22 @@ def test_duplicates_are_looked_for_and_pictures_made_once_however_many_rounds_th
     popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    alike, take = audit.duplicate_groups, report_html.embed_pictures
+    alike, take = audit.duplicate_groups, illustrate.embed_pictures
 
     def groups(*given: Any) -> Any:
         made.append("groups")
         return alike(*given)
 
-    async def taking(root: Path, rows: Sequence[Row], *given: Any) -> None:
-        made.extend(row.file for row in rows if not row.picture)
-        await take(root, rows, *given)
+    async def taking(root: Path, report: Report, *given: Any) -> None:
+        made.extend(row.file for row in report.rows if not row.picture)
+        await take(root, report, *given)
 
     monkeypatch.setattr(audit, "duplicate_groups", groups)
-    monkeypatch.setattr(report_html, "embed_pictures", taking)
+    monkeypatch.setattr(illustrate, "embed_pictures", taking)
     page = tmp_path / "audit.html"
     popbridge("audit", str(project), "--fix", "--workers", "1", "--html", str(page))
     assert sorted(made) == ["groups", *FILES[:2]]
-    assert page.read_text(encoding="utf-8").count("data:image/webp;base64,") == 2
+    assert page.read_text(encoding="utf-8").count('"pictured":true') == 2
 
 
 async def test_what_only_a_later_round_has_found_gets_its_picture(project: Path, tmp_path: Path) -> None:

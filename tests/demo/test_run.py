@@ -83,13 +83,13 @@ async def ended(code: int) -> Process:
 
 
 async def test_an_editor_that_crashes_after_all_is_wait_applied_has_done_its_work(paths: Paths) -> None:
-    value = {state: [{"path": "res://a.png", "options": {"x": state}}] for state in ("before", "after")}
     with contextlib.closing(open_database(paths.database).conn) as connection:
         store = ReceiptStore(Database(connection))
         command = Command(id=0, name="texture.apply", args={}, deadline_ms=1)
         made, _ = store.open("s", "p", "P", command, "because")
-        store.answered(made, Result(id=made, value=value))
-    assert await _wait_applied(paths, await ended(1)) == [value]
+        before, after = ([{"path": "a", "options": {"x": x}}] for x in (1, 2))
+        store.answered(made, Result(id=made, value={"before": before, "after": after}))
+    assert await _wait_applied(paths, await ended(1)) == [{"before": before, "after": after}]
 
 
 async def test_an_editor_that_ended_well_is_waited_for(paths: Paths) -> None:

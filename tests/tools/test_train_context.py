@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from accel.texture.context import FEWEST, Neighbours, load_context_model, read
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import LEARNED_KINDS
 from tools.train.context import SAMPLINGS, Predictions, context_of, predict_in_context, write
 
-UI, SPRITE = KINDS.index("ui"), KINDS.index("sprite")
+UI, SPRITE = LEARNED_KINDS.index("ui"), LEARNED_KINDS.index("sprite")
 EACH = 40
 
 
 def predictions() -> Predictions:
     """Two projects, one of widgets and one of sprites; a third of the predictions is undecided."""
     kinds = np.repeat([UI, SPRITE], EACH)
-    alone = np.full((len(kinds), len(KINDS)), 0.001)
+    alone = np.full((len(kinds), len(LEARNED_KINDS)), 0.001)
     alone[np.arange(len(kinds)), kinds] = 0.9
     alone[::3, [UI, SPRITE]] = 0.45
     alone /= alone.sum(axis=1, keepdims=True)
@@ -66,7 +66,7 @@ def test_others_of_the_same_size_are_counted_as_projects_count_them() -> None:
     files = [path.replace("!", "/") for path in asked.paths[:EACH].tolist()]
     sizes = [(width, height) for width, height in asked.sizes[:EACH].tolist()]
     for file, size in zip(files, sizes, strict=True):
-        found.add(file, size, np.zeros(len(KINDS), np.int64))
+        found.add(file, size, np.zeros(len(LEARNED_KINDS), np.int64))
     assert np.allclose(context_of(asked).alike[:, :EACH], found.same_size_shares(files, sizes))
     assert context_of(asked).alike[:, 0] == pytest.approx([9.5 / EACH, 0.5 / (EACH - 9)])
 

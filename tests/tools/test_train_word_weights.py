@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import LEARNED_KINDS
 from tools.train.word_weights import MIN_SOURCES, count_words
 
-UI, SPRITE = KINDS.index("ui"), KINDS.index("sprite")
+UI, SPRITE = LEARNED_KINDS.index("ui"), LEARNED_KINDS.index("sprite")
 
 
 def counted(sources: int, used: list[str]):

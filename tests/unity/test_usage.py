@@ -75,6 +75,7 @@ def test_slots_of_a_material_say_what_its_textures_are(root: Path) -> None:
     assert kinds_used(root) == {
         "Assets/n.png": ["normal"], "Assets/o.png": ["ao"], "Assets/h.png": ["height"],
         "Assets/m.png": ["specular", "packed"], "Assets/e.png": ["emissive"], "Assets/c.png": ["albedo"],
+        "Assets/d.png": ["other"],
     }  # fmt: skip
 
 
@@ -268,7 +269,7 @@ def test_a_script_with_a_sprite_shows_it_in_2d(root: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [("_Occlusion", ("ao",)), ("_T_Orm", ("packed",)), ("_T_Normal", ("normal",)), ("_Illum", ("emissive",)),
-     ("_MainBump", ("normal", "height")), ("_NoiseTex", ()), ("_MainTex", ())],
+     ("_MainBump", ("normal", "height")), ("_NoiseTex", ("other",)), ("_ScreenTex", ()), ("_MainTex", ())],
 )  # fmt: skip
 def test_the_names_of_custom_properties_are_evidence_but_no_slots(
     root: Path, name: str, kinds: tuple[str, ...]

@@ -11,8 +11,8 @@ from pathlib import Path
 from tools.generators import _markdown
 
 PAGES = {
-    Path("README.md"): (["--limit", "3"], "en"),
-    Path("README.zh-CN.md"): (["--limit", "3"], "zh_CN"),
+    Path("README.md"): (["--severity", "error"], "en"),
+    Path("README.zh-CN.md"): (["--severity", "error"], "zh_CN"),
     Path("docs/tutorial/first-audit.md"): ([], "en"),
     Path("docs/zh/first-audit.md"): ([], "zh_CN"),
 }

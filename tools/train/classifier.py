@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import LEARNED_KINDS
 from tools.train.backbone import fake_quantise_layers
 from tools.train.rows import PROCEDURAL, Rows, sample_weights
 
@@ -28,7 +28,7 @@ NETWORKS = 2
 TREE_ROUNDS = 170
 _TREE_PARAMETERS: dict[str, Any] = {
     "objective": "multiclass",
-    "num_class": len(KINDS),
+    "num_class": len(LEARNED_KINDS),
     "learning_rate": 0.06,
     "num_leaves": 15,
     "min_data_in_leaf": 15,
@@ -130,7 +130,7 @@ class Network(nn.Module):
         for outputs in _WIDTHS:
             layers += [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(0.5)]
             inputs = outputs
-        self.layers = nn.Sequential(*layers, nn.Linear(inputs, len(KINDS)))
+        self.layers = nn.Sequential(*layers, nn.Linear(inputs, len(LEARNED_KINDS)))
 
     def forward(self, columns: Tensor) -> Tensor:
         scores: Tensor = self.layers(((columns - self.mean) / self.deviation).clamp(-CLIP, CLIP))

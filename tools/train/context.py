@@ -22,7 +22,7 @@ from accel.texture.context import (
     place_names,
     same_size_share,
 )
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import LEARNED_KINDS
 from accel.texture.model import CLASSES, Trees, from_arrays, to_arrays
 from accel.texture.model import Thresholds as Sureness
 from tools.train.rows import CALIBRATION_BALANCE, sample_weights
@@ -41,7 +41,7 @@ PARTS = 4
 SEED = 11
 _PARAMETERS: dict[str, Any] = {
     "objective": "multiclass",
-    "num_class": len(KINDS),
+    "num_class": len(LEARNED_KINDS),
     "learning_rate": 0.1,
     "num_leaves": 6,
     "min_data_in_leaf": 40,
@@ -102,7 +102,7 @@ def _half(rng: np.random.Generator, probabilities: Floats, source: NDArray[np.in
 
 def _reweighted(rng: np.random.Generator, probabilities: Floats, source: NDArray[np.int64]) -> Floats:
     """More of some kinds and less of others in each source: labels aren't a random sample."""
-    weights = np.exp(rng.normal(0, SAMPLING_DEVIATION, (source.max() + 1, len(KINDS))))
+    weights = np.exp(rng.normal(0, SAMPLING_DEVIATION, (source.max() + 1, len(LEARNED_KINDS))))
     weight: Floats = weights[source, probabilities.argmax(axis=1)]
     return weight
 
@@ -198,7 +198,7 @@ def pack_trees(boosters: Sequence[lightgbm.Booster]) -> dict[str, NDArray[Any]]:
         depth = max(depth, below)
     features, splits, lower, higher, values = zip(*nodes, strict=True)
     return {
-        "outputs": np.array(len(KINDS)),
+        "outputs": np.array(len(LEARNED_KINDS)),
         "depth": np.array(depth),
         "roots": np.array(roots, np.uint16),
         "features": np.array(features, np.uint8),
@@ -232,14 +232,19 @@ def _parts(sources: NDArray[np.str_]) -> NDArray[np.int64]:
     return np.array([part_of[str(source)] for source in sources])
 
 
+def _by_class(limits: Sureness) -> Floats:
+    """Returns the thresholds in the order of CLASSES; a model that doesn't know `other` has none for it."""
+    return np.array([limits.thresholds[name] for name in CLASSES if name in limits.thresholds])
+
+
 def write(model: ContextModel, file: Path) -> None:
     """Writes what `accel.texture.context.read` reads."""
     np.savez_compressed(
         file,
-        kinds=np.array(KINDS),
+        kinds=np.array(LEARNED_KINDS),
         levels=np.array(LEVELS),
         usual=model.usual,
-        pixels=np.array([model.pixels.thresholds[name] for name in CLASSES]),
-        names=np.array([model.names.thresholds[name] for name in CLASSES]),
+        pixels=_by_class(model.pixels),
+        names=_by_class(model.names),
         **to_arrays(model.trees),
     )

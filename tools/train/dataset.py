@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from accel.image.decode import decode_image
 from accel.image.pixel_data import DecodedImage
 from accel.texture import model, spatial_features, value_features, views
-from accel.texture.kinds import KINDS, Kind
+from accel.texture.kinds import LEARNED_KINDS, Kind
 from accel.texture.model import Inputs, extract
 from accel.workload import Input, Limits
 from tools.train import augmentation, backbone, export
@@ -82,7 +82,7 @@ def _join(found: Iterable[_FileRows]) -> Rows:
     return Rows(
         names=parts[0].names,
         features=np.concatenate([part.features for part in parts]),
-        kinds=repeat(KINDS.index(part.kind) if part.kind else UNLABELLED for part in parts),
+        kinds=repeat(LEARNED_KINDS.index(part.kind) if part.kind else UNLABELLED for part in parts),
         sources=sources,
         paths=repeat(part.path for part in parts),
         original=(np.array(indices) == 0) & (sources != PROCEDURAL),
@@ -109,7 +109,7 @@ def _render_texture(work: tuple[Kind, int, Path, Path]) -> _FileRows:
     file = folder / f"{kind}-{seed}-{_version()}-{_renderer_version()}.npz"
     if not file.exists():
         pixels = render(kind, seed)
-        rng = np.random.default_rng([seed, KINDS.index(kind)])
+        rng = np.random.default_rng([seed, LEARNED_KINDS.index(kind)])
         # One in four stays as rendered, without compression artefacts.
         pixels = pixels if rng.random() < 0.25 else degrade(pixels, rng, kind)
         has_alpha = pixels.shape[2] in (2, 4)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.judgement import weigh_words
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import LEARNED_KINDS
 from accel.texture.model import Thresholds
 from accel.texture.naming import Cue, read_name, vocabulary
 from tools.train import calibration, context
@@ -33,7 +33,7 @@ class Evidence:
     scores: NDArray[np.float32]
     """Textures x models x kinds."""
     kinds: NDArray[np.int64]
-    """Index into KINDS, or UNLABELLED."""
+    """Index into LEARNED_KINDS, or UNLABELLED."""
     sources: NDArray[np.str_]
     paths: NDArray[np.str_]
     sizes: NDArray[np.int64]
@@ -218,7 +218,7 @@ def _join(parts: list[Outcome], order: NDArray[np.int64]) -> Outcome:
 
 def confusion_matrix(outcome: Outcome, kinds: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns counts of true kinds x predicted kinds."""
-    counts = np.zeros((len(KINDS), len(KINDS)), np.int64)
+    counts = np.zeros((len(LEARNED_KINDS), len(LEARNED_KINDS)), np.int64)
     np.add.at(counts, (kinds, outcome.probabilities.argmax(axis=1)), 1)
     return counts
 

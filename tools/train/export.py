@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import LEARNED_KINDS
 from accel.texture.model import VERSION
 from accel.texture.views import PATCH, PICTURE
 from tools.train import backbone
@@ -84,12 +84,12 @@ def add_trees(graph: Graph, features: str, dumped: Sequence[Mapping[str, Any]]) 
     """Adds boosted trees, as LightGBM dumps them, one for each kind in turn; returns the raw scores."""
     packed = _TreeEnsemble()
     for place, tree in enumerate(dumped):
-        packed.roots.append(packed.add(tree["tree_structure"], place % len(KINDS)))
+        packed.roots.append(packed.add(tree["tree_structure"], place % len(LEARNED_KINDS)))
     return graph.add(
         "TreeEnsemble",
         [features],
         domain="ai.onnx.ml",
-        n_targets=len(KINDS),
+        n_targets=len(LEARNED_KINDS),
         aggregate_function=1,
         post_transform=0,
         tree_roots=packed.roots,
@@ -256,7 +256,7 @@ def save(
 ) -> None:  # fmt: skip
     """Writes the model with its metadata."""
     metadata = {
-        "kinds": " ".join(KINDS),
+        "kinds": " ".join(LEARNED_KINDS),
         "features": json.dumps(list(names), separators=(",", ":")),
         "version": str(VERSION),
         "judgement": json.dumps(judgement),

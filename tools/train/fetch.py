@@ -104,7 +104,7 @@ WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77
 def sources(data: Path = DATA) -> list[Source]:
     """Returns the packages of `sources.tsv`, sorted by id. Raises `SourceError` if the table is wrong."""
     found: dict[str, Source] = {}
-    for row in _read_table(data / SOURCES, SOURCE_COLUMNS):
+    for row in read_table(data / SOURCES, SOURCE_COLUMNS):
         source = _source(row)
         if source.registry not in CLIENTS:
             raise SourceError(
@@ -119,7 +119,7 @@ def sources(data: Path = DATA) -> list[Source]:
 def labels(data: Path = DATA) -> dict[str, dict[str, Kind]]:
     """Returns the labels of `labels.tsv`: kind by path by source id. Raises `SourceError` if one is wrong."""
     found: dict[str, dict[str, Kind]] = {}
-    for row in _read_table(data / LABELS, LABEL_COLUMNS):
+    for row in read_table(data / LABELS, LABEL_COLUMNS):
         path, kind = row["path"], row["kind"]
         if kind not in KINDS:
             raise SourceError(f"{LABELS}: {path}: unknown kind {kind!r}; use one of {', '.join(KINDS)}")
@@ -300,8 +300,10 @@ def weights(cache: PackageCache) -> Path:
     return file
 
 
-def sample_unlabelled(paths: Iterable[str], labelled: Container[str]) -> list[str]:
-    """Returns the paths of at most `UNLABELLED_LIMIT` unlabelled textures of a package, sorted."""
+def sample_unlabelled(
+    paths: Iterable[str], labelled: Container[str], limit: int = UNLABELLED_LIMIT
+) -> list[str]:
+    """Returns the paths of at most `limit` unlabelled textures of a package, sorted."""
     textures = {
         path
         for path in paths
@@ -311,7 +313,7 @@ def sample_unlabelled(paths: Iterable[str], labelled: Container[str]) -> list[st
     def chance(path: str) -> bytes:
         return hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()
 
-    return sorted(sorted(textures, key=chance)[:UNLABELLED_LIMIT])
+    return sorted(sorted(textures, key=chance)[:limit])
 
 
 def download_package(source: Source, version: str, folder: Path) -> Path:
@@ -337,13 +339,10 @@ def download_package(source: Source, version: str, folder: Path) -> Path:
 
 def record_digests(digests: dict[str, str], data: Path = DATA) -> None:
     """Writes the digests, by source id, to `sources.tsv`."""
-    lines = ["\t".join(SOURCE_COLUMNS)]
-    for row in _read_table(data / SOURCES, SOURCE_COLUMNS):
+    rows = read_table(data / SOURCES, SOURCE_COLUMNS)
+    for row in rows:
         row["sha256"] = digests.get(_source(row).id, row["sha256"])
-        lines.append("\t".join(row.values()))
-    part = data / f"{SOURCES}.part"
-    part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-    os.replace(part, data / SOURCES)
+    write_table(data / SOURCES, SOURCE_COLUMNS, rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -385,7 +384,8 @@ def _source(row: dict[str, str]) -> Source:
     )  # fmt: skip
 
 
-def _read_table(file: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def read_table(file: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Returns the rows of a table. Raises `SourceError` if it has other columns."""
     with file.open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         if tuple(reader.fieldnames or ()) != columns:
@@ -395,6 +395,14 @@ def _read_table(file: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
         if None in row or None in row.values():
             raise SourceError(f"{file}:{number}: expected {len(columns)} columns")
     return rows
+
+
+def write_table(file: Path, columns: tuple[str, ...], rows: Iterable[dict[str, str]]) -> None:
+    """Writes a table that `read_table` reads."""
+    lines = ["\t".join(columns), *("\t".join(row[name] for name in columns) for row in rows)]
+    part = file.with_name(f"{file.name}.part")
+    part.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    os.replace(part, file)
 
 
 def _warn(problem: str) -> None:

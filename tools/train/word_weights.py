@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import LEARNED_KINDS
 from accel.texture.naming import known_words
 
 Floats = NDArray[np.float64]
@@ -56,7 +56,7 @@ class WordCounts:
         return {word for word, users in self.users.items() if users - (word in own) >= MIN_SOURCES}
 
     def _without(self, source: str, words: Sequence[str]) -> Floats:
-        own, total = self.shares[source], np.zeros(len(KINDS))
+        own, total = self.shares[source], np.zeros(len(LEARNED_KINDS))
         for word in words:
             total += _log_ratios(self.words[word] - own.get(word, 0.0), self.kinds - self.has[source])
         return total
@@ -67,16 +67,16 @@ def count_words(
 ) -> WordCounts:
     """Counts the words of textures' paths."""
     sizes = {
-        str(source): np.bincount(kinds[sources == source], minlength=len(KINDS))
+        str(source): np.bincount(kinds[sources == source], minlength=len(LEARNED_KINDS))
         for source in np.unique(sources)
     }
     shares: dict[str, dict[str, Floats]] = {source: {} for source in sizes}
     for found, kind, source in zip(words, kinds, map(str, sources), strict=True):
         for word in found:
-            share = shares[source].setdefault(word, np.zeros(len(KINDS)))
+            share = shares[source].setdefault(word, np.zeros(len(LEARNED_KINDS)))
             share[kind] += 1 / sizes[source][kind]
     has = {source: (size > 0).astype(float) for source, size in sizes.items()}
-    total: dict[str, Floats] = defaultdict(lambda: np.zeros(len(KINDS)))
+    total: dict[str, Floats] = defaultdict(lambda: np.zeros(len(LEARNED_KINDS)))
     users: dict[str, int] = defaultdict(int)
     for own in shares.values():
         for word, share in own.items():

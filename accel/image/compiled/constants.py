@@ -14,8 +14,8 @@ SHIFT = 1 << 20
 
 
 class Heuristic(IntEnum):
-    """Rules for choosing a free rectangle. Each compares two numbers, lowest first (J. Jylänki, "A Thousand
-    Ways to Pack the Bin", 2010, section 2.3)."""
+    """Rules for choosing a free rectangle. Each ranks rectangles by two numbers in turn, lowest first
+    (J. Jylänki, "A Thousand Ways to Pack the Bin", 2010, section 2.3)."""
 
     SHORT_SIDE = 0
     """Best short side fit: least leftover on the shorter side, then on the longer."""

@@ -131,10 +131,10 @@ normal_convention = operation("image.normal_convention", version=8, params=Norma
         """Detects whether a normal map follows OpenGL or DirectX, with evidence.
 
     The slopes of a surface have no curl: in the right convention, slopes of adjacent texels fit together; in
-    the other they don't. The check covers neighbours in bands across the image, and large-scale waves.
-    Without evidence, or if the waves clearly contradict the neighbours, the result is neither. Flat areas,
-    and slopes in only one direction, fit both conventions. A map that was rotated by 90 degrees without its
-    vectors gets neither.
+    the other they don't. The check compares neighbouring texels, in bands across the image, and looks at
+    large-scale waves. Without evidence, or if the waves clearly contradict the neighbours, the result is
+    neither. Flat areas, and slopes in only one direction, fit both conventions. A map that was rotated by 90
+    degrees without rotating its vectors fits neither.
     Value: a `NormalConvention`.
     """,
     )

@@ -27,6 +27,7 @@ from accel.execution.executor import ExecutorResult
 from accel.image import records
 from accel.progress import OnProgress
 from accel.text import AnyText, joined, text
+from accel.texture.kinds import percent
 from accel.workload import WorkloadError
 from bridge.commands.options import json_text, print_json, show_notice, size_text
 from bridge.commands.run.inputs import RunItem
@@ -60,7 +61,7 @@ PACKED = {"pages", "sprites"}
 """The fields of accel.image.operations.textures.Atlas."""
 FILLED = {"width", "height", "fill"}
 """The fields of its pages that their line shows."""
-CLASSIFIED = {"kind", "probabilities", "advise", "evidence"}
+CLASSIFIED = {"kind", "probabilities", "advise", "evidence", "needs", "confidence"}
 """The fields of accel.texture.kinds.Classification."""
 
 
@@ -203,14 +204,11 @@ def _inspected(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _classified(value: Mapping[str, Any]) -> str:
-    shares = sorted(value["probabilities"].items(), key=lambda each: -each[1])
     if value["advise"]:
-        return _share(*shares[0])
-    return say(text("unsure: {kinds}", kinds=say(text(", ")).join(_share(*each) for each in shares[:2])))
-
-
-def _share(kind: str, share: float) -> str:
-    return f"{kind} {share:.0%}"
+        return f"{value['kind']} {percent(value['confidence'])}%"
+    likeliest = sorted(value["probabilities"].items(), key=lambda each: -each[1])[:2]
+    kinds = (f"{kind} {share:.0%}" for kind, share in likeliest)
+    return say(text("unsure: {kinds}", kinds=say(text(", ")).join(kinds)))
 
 
 def _bits(value: Mapping[str, Any]) -> str:

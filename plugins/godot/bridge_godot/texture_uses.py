@@ -75,7 +75,7 @@ def _use(kinds: tuple[Kind, ...], domain: UseDomain, channels: str = "") -> Text
 
 OTHER_SLOTS: Mapping[tuple[str, str], TextureUse] = {
     ("CanvasTexture", "diffuse_texture"): _use(("sprite",), "canvas"),
-    ("CanvasTexture", "normal_texture"): _use(NORMAL_2D, "canvas"),
+    ("CanvasTexture", "normal_texture"): _use(NORMAL_2D, "canvas", "rg"),
     ("CanvasTexture", "specular_texture"): _use(("specular",), "canvas"),
     ("Decal", "texture_albedo"): _use(("albedo",), "decal"),
     ("Decal", "texture_normal"): _use(("normal",), "decal"),

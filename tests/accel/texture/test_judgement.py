@@ -7,15 +7,17 @@ from accel.texture.kinds import CLASS_OF, KINDS
 from accel.texture.model import Judgement, Thresholds, model
 from accel.texture.naming import Cue
 from accel.texture.workloads import Surroundings
-from tests.accel.texture.pictures import ball, bricks, decoded, normal_map, surface
+from tests.accel.texture.pictures import ball, bricks, button, decoded, normal_map, surface
+from tests.accel.texture.test_layouts import cross
 
 EVEN = np.full(len(KINDS), 1 / len(KINDS))
+GREY = np.round(surface() * 255).astype(np.uint8)[..., None]
+DARK = np.round(surface() ** 3 * 255).astype(np.uint8)[..., None]
+CHANNELS = np.concatenate([GREY, GREY[::-1], np.round(surface(seed=3) * 255).astype(np.uint8)[..., None]], -1)
+NOISE = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+RAMP = np.broadcast_to(np.linspace(0, 255, 256).astype(np.uint8)[None, :, None], (8, 256, 3)).copy()
 SURE = Thresholds(1.0, {"color": 0.9, "data": 0.9})
 JUDGEMENT = Judgement({"name.word": 3.0, "name.word.ao": 1.0}, 0.5, SURE, SURE)
-
-
-def grey():
-    return (surface() * 255).astype(np.uint8)[..., None]
 
 
 def best(classification) -> str:
@@ -52,12 +54,108 @@ def test_a_word_multiplies_the_probabilities_of_all_kinds():
 
 def test_known_words_are_evidence():
     assert len(model().judgement.words) > 300
-    found = judge(decoded(bricks()), "controls/checked.png", Surroundings())
+    # Each word says little, so several are needed.
+    name = "tools/windows/user/unchecked_zoom_waypoint_type.png"
+    found = judge(decoded(bricks()), name, Surroundings())
     (told,) = [one for one in found.evidence if one.source == "words"]
     assert told.kind == "ui"
-    assert "checked" in told.detail
+    assert "unchecked" in told.detail
     silent = judge(decoded(bricks()), "controls/checked.png", Surroundings(use_name=False))
     assert not [one for one in silent.evidence if one.source == "words"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "kind"),
+    [
+        ("MetallicSmoothness.png", bricks(), "packed"),
+        ("Wood_MetSmooth.png", CHANNELS, "packed"),
+        ("T_Rock_AORMT.tga", bricks(), "packed"),
+        ("Occlusion.png", DARK, "ao"),
+        ("wall_ambientOcclusion.jpg", GREY, "ao"),
+        ("lamp_emission.png", bricks(), "emissive"),
+        ("floor_rough.png", DARK, "roughness"),
+        ("Wall_AlbedoTransparency.png", GREY, "albedo"),
+        ("rock_Normal.png", normal_map(), "normal"),
+    ],
+)
+def test_a_whole_role_word_wins_over_the_pixels(name, pixels, kind):
+    found = judge(decoded(pixels), name, Surroundings())
+    assert found.kind == found.decided == kind
+    assert next(one for one in found.evidence if one.decisive).source == "name"
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "kinds"),
+    [
+        ("rock_Normal.png", GREY, {"height", "specular", "roughness", "ao"}),
+        ("rock_height.png", normal_map(), {"normal"}),
+        ("rock_roughness.png", bricks(), {"albedo", "sprite", "ui", "specular"}),
+        ("rock_MaskMap.png", GREY, {"height", "specular", "roughness", "ao"}),
+        ("ui/emission.png", bricks(), set(KINDS)),
+    ],
+)
+def test_a_role_word_that_the_pixels_forbid_decides_nothing(name, pixels, kinds):
+    found = judge(decoded(pixels), name, Surroundings())
+    assert found.decided is None and found.kind in kinds
+
+
+def test_where_pixels_and_word_disagree_nothing_is_advised():
+    found = judge(decoded(bricks()), "Wood_MetallicSmoothness.png", Surroundings())
+    assert found.kind == "packed" and not found.advise
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "around", "other"),
+    [
+        ("fx/perlin_noise_512.png", GREY, {}, True),
+        ("LUT_Night.png", bricks(), {}, True),
+        ("water/flow_map.png", bricks(), {}, True),
+        ("SplatAlpha 0.png", CHANNELS, {}, True),
+        ("Lightmap-3_comp_light.exr", bricks(), {}, True),
+        ("leaf_mask.png", GREY, {}, True),
+        ("gas_mask.png", bricks(), {}, False),
+        ("skate_ramp.png", bricks(), {}, False),
+        ("toon_ramp.png", RAMP, {}, True),
+        ("a.png", RAMP, {}, True),
+        ("a.png", NOISE, {}, True),
+        ("ui/bar.png", RAMP, {}, False),
+        ("ui/noise.png", bricks(), {}, False),
+        ("noise_normal.png", normal_map(), {}, False),
+        ("noise_roughness.png", GREY, {}, False),
+        ("noise.png", GREY, {"slots": ["roughness"]}, False),
+        ("rock.png", bricks(), {"slots": ["other"]}, True),
+        ("rock.png", bricks(), {"named_slots": ["other"]}, True),
+        ("noise.png", GREY, {"use_name": False}, False),
+    ],
+)
+def test_data_that_is_none_of_the_kinds_is_known_and_never_advised(name, pixels, around, other):
+    found = judge(decoded(pixels), name, Surroundings(**around))
+    assert (found.kind == "other") is other
+    assert not (other and found.advise)
+
+
+def test_an_import_as_a_cube_map_outweighs_everything():
+    around = Surroundings(imported_as="environment", slots=["ui"])
+    found = judge(decoded(button()), "ui/button.png", around)
+    assert found.kind == found.decided == "environment"
+
+
+@pytest.mark.parametrize("name", ["ui/icons/glow.png", "cube_normal.png", "noise.png", "sprites/a.png"])
+def test_the_shape_of_a_cube_map_outweighs_names(name):
+    found = judge(decoded(cross()), name, Surroundings())
+    assert found.kind == found.decided == "environment"
+
+
+@pytest.mark.parametrize("slot", [kind for kind in KINDS if kind != "sprite"])
+@pytest.mark.parametrize("name", ["ui/icon.png", "rock_albedo.png", "noise.png"])
+def test_a_use_outweighs_pixels_and_names(slot, name):
+    for pixels in (bricks(), GREY, RAMP):
+        assert judge(decoded(pixels), name, Surroundings(slots=[slot])).kind == slot
+
+
+def test_where_pixels_and_use_disagree_nothing_is_advised():
+    found = judge(decoded(button()), "a.png", Surroundings(slots=["roughness"]))
+    assert found.kind == "roughness" and not found.advise
 
 
 def test_the_name_tells_grey_data_apart():
@@ -66,26 +164,25 @@ def test_the_name_tells_grey_data_apart():
         ("rock_height.png", "height"),
         ("rock_ao.png", "ao"),
     ):
-        assert judge(decoded(grey()), name, Surroundings()).kind == kind
+        assert judge(decoded(GREY), name, Surroundings()).kind == kind
 
 
 def test_a_name_that_may_not_be_used_changes_nothing():
     silent = Surroundings(use_name=False, siblings=["rock_n.png", "rock_d.png"])
-    named, other = (judge(decoded(grey()), name, silent) for name in ("rock_roughness.png", "x.png"))
+    named, other = (judge(decoded(GREY), name, silent) for name in ("rock_roughness.png", "x.png"))
     assert named == other
     assert {one.source for one in named.evidence} == {"pixels"}
 
 
 def test_what_a_material_uses_it_as_outweighs_pixels():
-    pixels = decoded(grey())
+    pixels = decoded(GREY)
     assert judge(pixels, "a.png", Surroundings(slots=["roughness"])).kind == "roughness"
     assert judge(pixels, "a.png", Surroundings(slots=["ao"])).kind == "ao"
 
 
-def test_the_name_of_a_custom_property_is_evidence_but_less_than_a_slot():
-    pixels = decoded(grey())
-    alone = judge(pixels, "a.png", Surroundings()).probabilities["ao"]
-    assert judge(pixels, "a.png", Surroundings(named_slots=["ao"])).probabilities["ao"] > 2 * alone
+def test_the_name_of_a_custom_property_tells_grey_data_apart_but_less_than_a_slot():
+    pixels = decoded(GREY)
+    assert judge(pixels, "a.png", Surroundings(named_slots=["ao"])).kind == "ao"
     assert judge(pixels, "a.png", Surroundings(named_slots=["ao"], slots=["roughness"])).kind == "roughness"
 
 
@@ -138,7 +235,7 @@ def test_pixels_rule_out_no_kind_and_least_of_all_one_of_the_same_class():
     ],
 )
 def test_the_weights_of_all_evidence_make_up_the_probabilities(surroundings):
-    found = judge(decoded(grey()), "art/rock_roughness.png", surroundings)
+    found = judge(decoded(GREY), "art/rock_roughness.png", surroundings)
     logs = np.array([sum(each.weights.get(kind, 0.0) for each in found.evidence) for kind in KINDS])
     shares = np.exp(logs - logs.max()) / np.exp(logs - logs.max()).sum()
     assert shares == pytest.approx([found.probabilities[kind] for kind in KINDS], abs=0.005)

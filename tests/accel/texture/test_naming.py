@@ -14,6 +14,7 @@ from accel.texture.naming import (
     ROLES,
     SHORT_ROLES,
     material_of,
+    other_word,
     property_kinds,
     read_name,
 )
@@ -47,6 +48,17 @@ from accel.texture.naming import (
         ("art/icon_sword.png", "ui"),
         ("sprites/hero.png", "sprite"),
         ("maps\\skies\\day.png", "environment"),
+        ("T_Rock_AORMT.png", "packed"),
+        ("T_Rock_BC.png", "albedo"),
+        ("rock_MetSmooth.png", "packed"),
+        ("rock_MaskMap.png", "packed"),
+        ("rock_mask_map_2k.png", "packed"),
+        ("rock_roughnessmap.png", "roughness"),
+        ("rock_AlbedoTransparency.png", "albedo"),
+        ("rock_Mixed_AO.png", "ao"),
+        ("CliffAlbedoSpecular.psd", "albedo"),
+        ("rock_NormalHeight.png", "normal"),
+        ("ReflectionProbe-0.exr", "environment"),
     ],
 )
 def test_a_name_says_what_its_last_word_or_its_folder_says(name: str, kind: str) -> None:
@@ -112,10 +124,28 @@ def test_the_lexicon_speaks_of_kinds_that_there_are() -> None:
         assert {kind for kinds in table.values() for kind in kinds} <= set(KINDS)
 
 
+@pytest.mark.parametrize(
+    ("name", "word", "certain"),
+    [
+        ("T_Noise_01.png", "noise", True), ("LUT_Night.png", "lut", True),
+        ("BlueNoise64.png", "bluenoise", True), ("rock.png", None, False), ("", None, False),
+        ("terrain/splat_map.png", "splatmap", True), ("font SDF Atlas.png", None, False),
+        ("button_noise.png", None, False), ("ui/noise.png", "noise", False),
+        ("leaf_mask.png", "mask", False), ("ui/mask.png", None, False), ("masks/leaf.png", "masks/", False),
+        ("masks/leaf_color.png", None, False), ("noise_normal.png", None, False),
+        ("water_FlowMap.png", "flowmap", True), ("flow_map.png", "flowmap", True),
+        ("Lightmap-0_comp_dir.png", "Lightmap-0_comp_dir", True),
+    ],
+)  # fmt: skip
+def test_words_for_data_of_shaders_and_tools_are_known(name: str, word: str | None, certain: bool) -> None:
+    assert other_word(name) == ((word, certain) if word else None)
+
+
 @given(st.text(), st.lists(st.text(), max_size=4))
 def test_any_name_is_read(name: str, siblings: list[str]) -> None:
     assert len(read_name(name, siblings)) <= 3
     material_of(name)
+    other_word(name)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +155,9 @@ def test_any_name_is_read(name: str, siblings: list[str]) -> None:
         ("_T_Normal", ("normal",)), ("_MainBump", ("normal", "height")), ("_Illum", ("emissive",)),
         ("shader_parameter/texture_albedo", ("albedo",)), ("emission_color_texture", ("emissive",)),
         ("_MetallicRoughnessAO", ("packed",)), ("normal_roughness", ("normal",)),
-        ("_NormalNoise", ()), ("_ColorControl", ()), ("emission_mask", ()), ("_MainTex", ()), ("", ()),
+        ("_NormalNoise", ("other",)), ("_ColorControl", ("other",)), ("emission_mask", ("other",)),
+        ("_ToonFresnel", ()), ("_ScreenColor", ()),
+        ("mask_map", ("packed",)), ("noise_normal", ("normal",)), ("_MainTex", ()), ("", ()),
     ],
 )  # fmt: skip
 def test_a_propertys_name_tells_what_a_shader_reads(name: str, kinds: tuple[str, ...]) -> None:

@@ -327,8 +327,9 @@ def test_a_file_of_a_type_that_nobody_knows_keeps_the_suffix_that_its_workload_g
 ) -> None:
     (tmp_path / "blob").write_bytes(b"1")
     made = ResultFile(file, media_type, 1, "", path=str(tmp_path / "blob"))
-    outputs = Outputs(tmp_path / "out", (), Manifest(tmp_path / "made"), force=False)
-    (path,) = outputs.keep(RunItem(("rock.png",), stem="rock"), b"key", [made])
+    with Manifest(tmp_path / "made") as manifest:
+        outputs = Outputs(tmp_path / "out", (), manifest, force=False)
+        (path,) = outputs.keep(RunItem(("rock.png",), stem="rock"), b"key", [made])
     assert Path(path).name == name
 
 
@@ -347,6 +348,7 @@ def test_a_hundred_times_as_many_files_of_one_job_take_no_more_than_that_longer(
     for index in range(50):
         (tmp_path / f"{index}").write_bytes(b"1")
         files.append(ResultFile(f"part{index}", "text/plain", 1, "", path=str(tmp_path / f"{index}")))
-    outputs = Outputs(tmp_path / "out", (), Manifest(tmp_path / "made"), force=False)
-    assert len(outputs.keep(RunItem(()), b"key", files)) == 50
+    with Manifest(tmp_path / "made") as manifest:
+        outputs = Outputs(tmp_path / "out", (), manifest, force=False)
+        assert len(outputs.keep(RunItem(()), b"key", files)) == 50
     assert files.times < 10

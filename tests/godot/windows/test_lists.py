@@ -196,7 +196,9 @@ async def test_a_popup_takes_the_place_of_another_and_what_was_open_stays_open(
         found["children"][0]["status"] = "done"
     last = await show(daemon, probe, done, title="Fixed", replaces=first["id"])
     await probe.until("probe.seen_cards() == ['Fixed', 'Another']")
-    await probe.until(f"probe.list()._rows.size() == 28 and abs(probe.list()._scroll_bar.value - {before}) < 2")
+    await probe.until(
+        f"probe.list()._rows.size() == 28 and abs(probe.list()._scroll_bar.value - {before}) < 2"
+    )
     assert await probe.run("return probe.list().selected()") == "1.20"
     assert await probe.run(f"return probe.addon._popups._open.has({first['id']})") is False
     assert await probe.run(f"return probe.addon._popups._open[{last['id']}].card._mark.visible")

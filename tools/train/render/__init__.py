@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from accel.texture.kinds import KINDS, Kind
+from accel.texture.kinds import LEARNED_KINDS, Kind
 from tools.train.render import albedo, data
 from tools.train.render.atlas import atlas, swatches
 from tools.train.render.degrade import LEAST, MOST, Pixels, degrade
@@ -103,9 +103,9 @@ def _albedo(rng: Random, seed: int) -> tuple[str, Field]:
 
 
 def _named(kind: Kind, seed: int) -> tuple[str, Pixels]:
-    if kind not in KINDS:
-        raise ValueError(f"{kind!r} is no kind of texture; the kinds are {', '.join(KINDS)}.")
-    rng = np.random.default_rng([seed, 1 + KINDS.index(kind)])
+    if kind not in LEARNED_KINDS:
+        raise ValueError(f"{kind!r} is no kind of texture; the kinds are {', '.join(LEARNED_KINDS)}.")
+    rng = np.random.default_rng([seed, 1 + LEARNED_KINDS.index(kind)])
     if kind in _DATA:
         material = surface(seed)
         name, field = material.name, framed(veiled(rng, _DATA[kind](rng, material), material), material)
@@ -136,5 +136,5 @@ def render(kind: Kind, seed: int) -> Pixels:
 def render_many(count_per_kind: int, seed0: int) -> Iterator[tuple[Kind, str, Pixels]]:
     """`count_per_kind` textures of every kind, with the material's or form's name, from seed `seed0` on."""
     for seed in range(seed0, seed0 + count_per_kind):
-        for kind in KINDS:
+        for kind in LEARNED_KINDS:
             yield (kind, *_named(kind, seed))

@@ -14,8 +14,8 @@ const Text := preload("text.gd")
 const COMMAND := "popbridge serve"
 # A daemon that isn't there after this has probably not started.
 const PATIENCE_S := 20.0
-# Whether a file is the user's own, no link, and no one else may write it. `-O` is in POSIX.1-2024, and in all shells.
-const CHECK := "[ ! -L \"$0\" ] && [ -O \"$0\" ] && [ -z \"$(find \"$0\" -prune \\( -perm -020 -o -perm -002 \\))\" ]"
+# Godot quotes arguments of a program for a shell, but not these in them.
+const UNSAFE := ["\"", "$", "`", "\\"]
 const GAP := 6
 const NOTE_OPACITY := 0.85
 
@@ -89,15 +89,26 @@ static func read_command() -> Array:
 	return command if command[0].is_absolute_path() and not command[0].begins_with("res://") else []
 
 
-# Whether the file is the user's own and nobody else may write it. Windows' data folder is private as it is.
+# Whether the file is the user's own, no link, and nobody else may write it. Windows' data folder is private as it is.
 static func is_private(file: String) -> bool:
 	if OS.get_name() == "Windows":
 		return true
+	for character: String in UNSAFE:
+		if character in file:
+			return false
+	var user := _output_of("id", ["-u"])
+	return user != "" and file == _output_of("find", [file, "-prune", "-type", "f", "-user", user,
+			"!", "-perm", "-020", "!", "-perm", "-002"])
+
+
+static func _output_of(program: String, arguments: Array) -> String:
+	var lines := []
 #if godot4
-	return OS.execute("/bin/sh", ["-c", CHECK, file]) == 0
+	OS.execute(program, PackedStringArray(arguments), lines)
 #else
-	return OS.execute("/bin/sh", ["-c", CHECK, file], true) == 0
+	OS.execute(program, PoolStringArray(arguments), true, lines)
 #endif
+	return "" if lines.is_empty() else str(lines[0]).strip_edges()
 
 
 func _problem() -> String:

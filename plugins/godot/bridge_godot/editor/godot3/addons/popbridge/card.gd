@@ -74,6 +74,8 @@ var _scale = 1.0
 # The height that the card may have. A longer body scrolls, so that the buttons stay visible.
 var _room = 0.0
 var _is_styling = false
+# The last two heights of the list.
+var _heights = [0.0, 0.0]
 var _guarded_until = 0
 # The ids of popups of the same kind, this one's among them.
 var _same_kind = {}
@@ -359,14 +361,25 @@ func _fit_list():
 		part = _choices
 	var around = get_combined_minimum_size().y - part.get_combined_minimum_size().y
 	var room = max(MIN_LIST_HEIGHT * _scale, floor(_room - around))
-	var height = part.call("full_height")
-	part.rect_min_size.y = ceil(min(height, room))
+	var height = ceil(min(float(part.call("full_height")), room))
+	# A scroll bar that comes and goes would change the lines, and so the height, for ever.
+	if height == _heights[0] and height != _heights[1]:
+		height = max(height, _heights[1])
+	_heights = [_heights[1], height]
+	part.rect_min_size.y = height
+
+
+# In the next frame: each new height changes the size of the card, which calls this again.
+func _process(_delta: float):
+	set_process(false)
+	if _checklist or _choices:
+		_fit_list()
 
 
 # Lets a body that is too long scroll; then it can be reached by Tab.
 func _fit():
 	if _checklist or _choices:
-		_fit_list()
+		set_process(true)
 		return
 	var around = get_combined_minimum_size().y - _body.get_combined_minimum_size().y
 	var max_height = max(MIN_BODY_HEIGHT * _scale, floor(_room - around))

@@ -76,6 +76,8 @@ var _scale := 1.0
 # The height that the card may have. A longer body scrolls, so that the buttons stay visible.
 var _room := 0.0
 var _is_styling := false
+# The last two heights of the list.
+var _heights := [0.0, 0.0]
 var _guarded_until := 0
 # The ids of popups of the same kind, this one's among them.
 var _same_kind := {}
@@ -365,15 +367,26 @@ func _fit_list() -> void:
 		part = _choices
 	var around := get_combined_minimum_size().y - part.get_combined_minimum_size().y
 	var room := maxf(MIN_LIST_HEIGHT * _scale, floorf(_room - around))
-	var height: float = part.call("full_height")
-	part.custom_minimum_size.y = ceilf(minf(height, room))
+	var height := ceilf(minf(float(part.call("full_height")), room))
+	# A scroll bar that comes and goes would change the lines, and so the height, for ever.
+	if height == _heights[0] and height != _heights[1]:
+		height = maxf(height, _heights[1])
+	_heights = [_heights[1], height]
+	part.custom_minimum_size.y = height
+
+
+# In the next frame: each new height changes the size of the card, which calls this again.
+func _process(_delta: float) -> void:
+	set_process(false)
+	if _checklist or _choices:
+		_fit_list()
+		fitted.emit()
 
 
 # Lets a body that is too long scroll; then it can be reached by Tab.
 func _fit() -> void:
 	if _checklist or _choices:
-		_fit_list()
-		fitted.emit()
+		set_process(true)
 		return
 	# Without a width, each line breaks at each letter: with a long text that takes Godot half a minute.
 	if _body.size.x <= 1:
