@@ -179,7 +179,7 @@ def button_label(action: Any, count: int) -> str:
 def draw_tiles(
     path: Path, kind: Kind, before: TextureIntent, after: TextureIntent, albedo: Path | None = None
 ) -> Tiles | None:
-    """Draws a texture before and after, in the scene that shows the difference best.
+    """Draws a texture before and after, in the first scene that shows what changes.
 
     Returns None if nobody would see one. `albedo` is of the same material.
     """
@@ -188,9 +188,13 @@ def draw_tiles(
         for each in (before, after)
     ]
     inputs = [Input(each.name, str(each)) for each in (path, albedo) if each]
-    # Images of the interface are drawn at their own size, so that mipmaps change nothing.
-    scenes: Sequence[Scene] = ("detail",) if kind in ("ui", "sprite") else ("lit", "far", "detail")
-    best: tuple[float, Tiles] | None = None
+    is_relit = any(
+        getattr(before, name) != getattr(after, name) for name in ("color_space", "normal_convention")
+    )
+    scenes: Sequence[Scene] = ("lit", "far", "detail") if is_relit else ("far", "detail")
+    if kind in ("ui", "sprite"):
+        # They are drawn at their own size, so that mipmaps change nothing.
+        scenes = ("detail",)
     for scene in scenes:
         params = PreviewLit(kind=kind, before=states[0], after=states[1], scene=scene, size=TILE)
         try:
@@ -199,7 +203,7 @@ def draw_tiles(
             return None
         value = output.value
         assert isinstance(value, LitPreview)
-        files = {file.name: file.data or b"" for file in output.files}
-        if value.difference >= VISIBLE and (best is None or value.difference > best[0]):
-            best = value.difference, Tiles(SCENES[scene], files["before"], files["after"])
-    return best[1] if best else None
+        if value.difference >= VISIBLE:
+            files = {file.name: file.data or b"" for file in output.files}
+            return Tiles(SCENES[value.scene], files["before"], files["after"])
+    return None

@@ -119,6 +119,14 @@ def test_tiles_show_missing_mipmaps_from_afar(tmp_path: Path) -> None:
     assert tiles is not None and tiles.scene == SCENES["far"] and tiles.before != tiles.after
 
 
+def test_tiles_show_an_inverted_green_channel_in_the_light(tmp_path: Path) -> None:
+    save(normals(bricks(), 2.0), tmp_path / "n.png")
+    wrong = TextureIntent(normal_convention="directx").over(MATERIAL)
+    right = TextureIntent(normal_convention="opengl").over(MATERIAL)
+    tiles = draw_tiles(tmp_path / "n.png", "normal", wrong, right)
+    assert tiles is not None and tiles.scene == SCENES["lit"]
+
+
 def test_a_change_that_nobody_sees_has_no_tiles(tmp_path: Path) -> None:
     save(disc(64), tmp_path / "icon.png")
     mipmaps = TextureIntent(mipmaps=True).over(FLAT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import re
 import sys
 from asyncio.subprocess import Process
@@ -17,6 +18,7 @@ from sqlite_utils import Database
 from bridge.api import EditorSupport
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
+from bridge.demo import demo
 from bridge.demo.demo import _stand_in, _wait_applied, run
 from bridge.demo.editor import Reader
 from bridge.demo.textures import textures
@@ -170,3 +172,28 @@ def test_a_window_that_nobody_can_see_isnt_opened(tmp_path: Path, monkeypatch: p
     with pytest.raises(UserError, match="--open"):
         run(tmp_path / "out", headless=True, open_editor=True)
     assert not (tmp_path / "out").exists()
+
+
+WINDOW = """\
+import json, os, pathlib, sys
+project, note = map(pathlib.Path, sys.argv[1:])
+home = pathlib.Path(os.environ["POPBRIDGE_HOME"])
+settings = (project / "materials" / "rock_normal.png.import").read_text(encoding="utf-8")
+note.write_text(json.dumps([(home / "connection.json").exists(), "mipmaps/generate=false" in settings]))
+"""
+"""Stands in for an editor that the user closes at once."""
+
+
+def test_the_opened_project_has_its_wrong_settings_again_and_a_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    window = [sys.executable, "-c", WINDOW, str(tmp_path / "out" / "project"), str(tmp_path / "note")]
+    monkeypatch.setattr(demo, "_window", lambda _: window)
+    assert run(tmp_path / "out", headless=True, open_editor=False) == 0
+    assert not (tmp_path / "note").exists()
+    capsys.readouterr()
+    assert run(tmp_path / "out", headless=True, open_editor=True) == 0
+    assert json.loads((tmp_path / "note").read_text()) == [True, True]
+    # The page stays, and the next steps come last.
+    assert (tmp_path / "out" / "demo.html").exists()
+    assert "service install" in capsys.readouterr().out.splitlines()[-1]
