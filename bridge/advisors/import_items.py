@@ -11,7 +11,15 @@ from accel.text import AnyText, sentences
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.findings import ERROR, NOTE, Finding
 from bridge.advisors.import_batch import MAX_LISTED
-from bridge.advisors.texts import EXPLANATIONS, GROUP_TITLES, TEXTS, bytes_text, finding_line, say
+from bridge.advisors.texts import (
+    EXPLANATIONS,
+    GROUP_TITLES,
+    TEXTS,
+    bytes_text,
+    finding_line,
+    group_effect,
+    say,
+)
 from bridge.api import Choice, OptionLabel, PopupItem, SessionView
 from bridge.core.text import printable, value_text
 from bridge.host import isolation, validation
@@ -138,10 +146,11 @@ def _group(
     entries.sort(key=lambda entry: (-entry.saved, entry.file.file))
     rank = max(finding.rank for entry in entries for finding in entry.findings)
     title = GROUP_TITLES[code].fill(n=len(entries)) if code in GROUP_TITLES else code
+    sentences = {finding.sentence for entry in entries for finding in entry.findings}
     return PopupItem(
         id=str(numbers[code]),
         title=translate(title, locale),
-        detail=translate(EXPLANATIONS[code].why, locale) if code in EXPLANATIONS else "",
+        detail=translate(group_effect(code, sentences), locale),
         value=texts.memory(sum(entry.saved for entry in entries)),
         severity="error" if rank >= ERROR else "note" if rank <= NOTE else "warning",
         children=[_texture(code, entry, numbers, texts, locale) for entry in entries],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, NamedTuple
 
 from accel.text import AnyText, Text, joined, plural, sentences, text
@@ -351,6 +351,16 @@ LEFT_MAPS = text("Other maps of this material stay as they are: {files}.")
 def say(key: str, locale: str, **values: object) -> str:
     """Returns a text of `TEXTS` in the language of `locale`."""
     return translate(TEXTS[key].fill(**values), locale)
+
+
+def group_effect(code: str, sentences: Set[str]) -> AnyText:
+    """Returns why the findings of a code matter; empty if they say it themselves."""
+    if sentences <= WITH_EFFECT:
+        return SETTLED_BY_ENGINE if all(each.endswith("_detected") for each in sentences) else ""
+    return EXPLANATIONS[code].why if code in EXPLANATIONS else ""
+
+
+SETTLED_BY_ENGINE = text("The engine settles this by itself at first use.")
 
 
 def finding_text(code: str, sentence: str, values: Mapping[str, Any]) -> AnyText:

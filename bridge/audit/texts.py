@@ -14,6 +14,7 @@ from bridge.advisors.texts import (
     bytes_text,
     evidence_text,
     finding_text,
+    group_effect,
 )
 from bridge.advisors.texts import TEXTS as ADVISOR_TEXTS
 from bridge.advisors.texture_facts import is_judged_by_project, name_words
@@ -165,7 +166,7 @@ def short_title(code: str, locale: str) -> str:
 def problem_effect(problem: Problem, locale: str) -> str:
     """Returns why a problem matters; empty if its findings say it themselves."""
     if problem.code in EXPLANATIONS:
-        return translate(EXPLANATIONS[problem.code].why, locale)
+        return translate(group_effect(problem.code, {issue.sentence for _, issue in problem.found}), locale)
     (_, issue), *_ = problem.found
     about = issue.remark.about if issue.remark is not None else HELP.get(problem.code, "")
     return printable(translate(about, locale)) if about else ""
