@@ -30,7 +30,7 @@ HALF = (LIGHT + np.eye(3)[2]) / np.linalg.norm(LIGHT + np.eye(3)[2])
 AMBIENT = np.float32(0.18)
 GREY = np.float32(0.42)
 """Albedo of a surface whose colours aren't known, linear."""
-DOME = np.float32(0.55)
+DOME = 0.55
 """Slope at the edge of the dome that a map without relief is shown on: a plane has one highlight or none."""
 RELIEF = np.float32(0.02)
 """Height of a white texel above a black one, as a share of the tile's side."""
@@ -90,7 +90,8 @@ def _draw(
     if scene == "far":
         stored = _fit(stored, FAR_SIDE)
         if params.kind in SURFACE:
-            tile = _lit(stored, state, params.kind, albedo)
+            # Repeated domes would be bands.
+            tile = _lit(stored, state, params.kind, albedo, slope=0)
         else:
             tile = _decode(stored[..., :3], True)
         return encode_srgb(_from_afar(tile, size, mipmaps=state.mipmaps is True))
@@ -105,15 +106,18 @@ SURFACE = frozenset({"normal", "height", "roughness", "specular", "ao", "packed"
 """Kinds that are only seen through light."""
 
 
-def _lit(stored: Floats, state: ImportState, kind: str, albedo: Floats | None) -> Floats:
-    """Returns the linear light of the surface that the texture describes as it is imported."""
+def _lit(stored: Floats, state: ImportState, kind: str, albedo: Floats | None, slope: float = DOME) -> Floats:
+    """Returns the linear light of the surface that the texture describes as it is imported.
+
+    `slope` is that of the dome's edge, on which maps without relief are shown.
+    """
     height, width = stored.shape[:2]
     # A GPU decodes sRGB before the shader reads the values, whatever they mean.
     values = _decode(stored[..., :3], state.color_space == "srgb")
     color = np.full((height, width, 3), GREY, np.float32)
     if albedo is not None:
         color = _decode(_fit_to(albedo[..., :3], height, width), True)
-    normals = _dome(height, width)
+    normals = _dome(height, width, slope)
     gloss, metal, occlusion = (np.full((height, width), level, np.float32) for level in (0.55, 0, 1))
     if kind == "normal":
         normals = _unpack(values, state)
@@ -163,11 +167,11 @@ def _slopes(heights: Floats) -> Floats:
     return _unit(np.concatenate([slope, np.ones_like(slope[..., :1])], axis=2))
 
 
-def _dome(height: int, width: int) -> Floats:
+def _dome(height: int, width: int, slope: float) -> Floats:
     """Returns the normals of a gentle dome over the tile."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = (x + 0.5) / width * 2 - 1, 1 - (y + 0.5) / height * 2
-    return _unit(np.stack([x * DOME, y * DOME, np.ones_like(x)], axis=2))
+    return _unit(np.stack([x * slope, y * slope, np.ones_like(x)], axis=2))
 
 
 def _unit(vectors: Floats) -> Floats:
