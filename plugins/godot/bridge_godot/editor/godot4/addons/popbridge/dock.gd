@@ -167,6 +167,8 @@ func _show_first_attempt(connection: Connection) -> void:
 
 func _write_status(connection: Connection) -> void:
 	var can_start := _starter.show_for(connection.status == Connection.Status.SEARCHING)
+	# Nothing is checked while there is no connection.
+	_empty.modulate.a = EMPTY_OPACITY if connection.status == Connection.Status.OPEN else 0.0
 	match connection.status:
 		Connection.Status.SEARCHING:
 			_status.text = _text.say("PopBridge isn't running. Imports work as usual and are checked when it is back.") \
