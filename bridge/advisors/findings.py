@@ -35,7 +35,7 @@ OWN_KIND: Final = "its own kind"
 """Stands for the texture's own kind in `Desired.value`."""
 
 NOT_NORMAL: frozenset[object] = frozenset({None, *KINDS}) - {"normal"}
-MIN_CONVENTION_CONFIDENCE = 0.7
+MIN_CONVENTION_CONFIDENCE = 0.8
 """Confidence from which a normal map's convention is reported."""
 
 

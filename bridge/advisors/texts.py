@@ -221,6 +221,8 @@ REASONS = {
     "unnamed": text("Only the pixels suggest its kind: no name, material or neighbour does."),
     "read_as_color": text("The engine's materials read it as colour."),
     "too_small": text("Its shorter side has fewer than {side} pixels."),
+    "single_pixels": text("Its filter shows single pixels, which mipmaps and compression would blur."),
+    "one_color": text("One colour: mipmaps look the same."),
     "strip": text("A strip or ramp, which isn't seen from a distance."),
     "not_multiple_of_four": text("{width}×{height} isn't a multiple of 4."),
     "hdr": text("HDR stays uncompressed."),
@@ -340,6 +342,7 @@ LEFT: Mapping[str, Text] = {
     "2d": text("not drawn as a surface"),
     "size": text("its size"),
     "use": text("drawn where mipmaps aren't read"),
+    "filter": text("its filter shows single pixels"),
     "chosen": text("ruled out by its settings"),
     "content": text("compression would show, or save nothing"),
 }

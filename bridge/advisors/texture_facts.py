@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -55,6 +55,8 @@ HARD_EDGES = 0.2
 """Lowest `Inspection.hard_edges` of drawings that blocks smear; smooth glows have few colours, too."""
 FULL_SIZE = 0.5
 """Smallest scale at which bilinear filtering needs no mipmaps: it reads all texels."""
+OUTWARD = 0.5
+"""Mean blue, 0..1, above which vectors point out of the surface, as those of normal maps do."""
 RARELY_SHRUNK = 256
 """Longest side, pixels, from which UI images of unknown display size are often drawn far smaller."""
 
@@ -234,7 +236,13 @@ class TextureFacts:
             return No("mipmaps_unread")
         shortest = min(self.image.width, self.image.height)
         small = No("too_small", {"side": SMALLEST_MIPPED})
-        return self.surface and (shortest >= SMALLEST_MIPPED or small) and (not self.elongated or No("strip"))
+        return (
+            self.surface
+            and (shortest >= SMALLEST_MIPPED or small)
+            and (not self.elongated or No("strip"))
+            and (self.image.entropy > 0 or No("one_color"))
+            and (self.present.filter != "nearest" or No("single_pixels"))
+        )
 
     @property
     def worth_blocks(self) -> bool | No:
@@ -247,6 +255,7 @@ class TextureFacts:
             self.surface
             and self.fits_blocks
             and (not self.facts.hdr or No("hdr"))
+            and (self.present.filter != "nearest" or No("single_pixels"))
             and (not drawn or No("drawn"))
             and (not (normal and self.alpha_is_read) or No("alpha_read"))
             and (not (normal and self.normals_ruled_out) or No("ruled_out"))
@@ -278,6 +287,9 @@ class TextureFacts:
             return No("smooth_filter")
         if self.uses.domains - DOMAINS_2D:
             return No("used_in_3d")
+        # Godot itself sets mipmaps and blocks when it sees a texture drawn in 3D.
+        if self.present.mipmaps and not squares and not self.uses.domains:
+            return No("perhaps_3d")
         drawn = self.image.entropy < FEW_TONES and (squares or self.longest <= LARGEST_DRAWN)
         hard = squares or self.image.hard_edges >= HARD_EDGES
         return (
@@ -343,7 +355,9 @@ def texture_facts(examination: Examination, file: str, **known: Any) -> TextureF
     if kind is not None and kind != "other" and _is_denied(kind, uses):
         kind = None
     share = verdict.probabilities.get(kind, 0.0) if kind else 0.0
-    return TextureFacts(image, file, kind, share, frozenset(named), frozenset(folder), **known)
+    facts = TextureFacts(image, file, kind, share, frozenset(named), frozenset(folder), **known)
+    inward = kind == "normal" and image.normals is not None and image.normals.mean[2] <= OUTWARD
+    return replace(facts, kind=None) if inward and not facts.declared_normal else facts
 
 
 def _is_denied(kind: Kind, uses: TextureUses) -> bool:

@@ -183,7 +183,8 @@ class TestMemory:
     @pytest.mark.parametrize("compression", ["block", "block_high", "universal"])
     def test_pixel_art_in_blocks_is_found(self, compression: str) -> None:
         facts = {"width": 64, "height": 128, "entropy": 2.5, "hard_edges": 0.7, "channels": 4, "alpha": USED}
-        finding = imagine("sprites/a.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
+        settings = {"compression": compression, "mipmaps": False}
+        finding = imagine("sprites/a.png", "sprite", facts, **settings)["pixel_art_blocks"]
         assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), ERROR)
 
     @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ class TestMemory:
             "channels": 4,
             "alpha": USED,
         }
-        finding = imagine("ui/icon.png", "ui", facts, compression="block")["pixel_art_blocks"]
+        finding = imagine("ui/icon.png", "ui", facts, compression="block", mipmaps=False)["pixel_art_blocks"]
         assert (finding.sentence, finding.rank) == (says, rank)
 
     @pytest.mark.parametrize("side", [64, 256])
@@ -240,7 +241,8 @@ class TestMemory:
     def test_what_its_size_keeps_out_of_blocks_is_left_alone(self) -> None:
         facts = {"width": 30, "height": 30, "entropy": 2.5, "hard_edges": 0.7, "channels": 4, "alpha": USED}
         for formats, found in ((("bc3", "astc_6x6"), True), (("rgba8", "astc_6x6"), False), ((), True)):
-            codes = imagine("sprites/a.png", "sprite", facts, compression="block", formats=formats)
+            settings = {"compression": "block", "mipmaps": False, "formats": formats}
+            codes = imagine("sprites/a.png", "sprite", facts, **settings)
             assert ("pixel_art_blocks" in codes) is found
 
     def test_a_small_picture_that_may_be_a_map_of_something_in_3d_keeps_its_blocks(self) -> None:

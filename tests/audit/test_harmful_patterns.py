@@ -24,6 +24,7 @@ MIPPED = {"mipmaps/generate=false": "mipmaps/generate=true"}
 IN_BLOCKS = {"compress/mode=0": "compress/mode=2"}
 AS_NORMAL = {"compress/normal_map=0": "compress/normal_map=1"}
 SETTLED = {"detect_3d/compress_to=1": "detect_3d/compress_to=0"}
+UNTREATED = {"textureCompression: 1": "textureCompression: 0", "    enableMipMap: 1": "    enableMipMap: 0"}
 GUI = {"  textureType: 0": "  textureType: 2"}
 
 
@@ -240,6 +241,51 @@ def undeclared_in_unity(root: Path, file: str) -> None:
     (root / "Assets/used.mat").unlink()
 
 
+def rain(upright: bool) -> Pixels:
+    """The normals of drops in red and green, as a shader reads them; blue is a mask unless upright."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(float)
+    p, q, mask = np.zeros_like(x), np.zeros_like(x), np.zeros_like(x)
+    for left, top, radius, delay in np.random.default_rng(1).uniform(0.1, 1, (60, 4)):
+        across, down = (x - left * SIDE) / (radius * 40), (y - top * SIDE) / (radius * 40)
+        inside = across**2 + down**2 < 0.9
+        p[inside], q[inside], mask[inside] = across[inside], -down[inside], delay
+    z = np.sqrt(1 - p**2 - q**2) / 2 + 0.5
+    return np.dstack([p / 2 + 0.5, q / 2 + 0.5, z if upright else mask])
+
+
+def contradictory() -> Pixels:
+    """The normals of bricks with green up under noise with green down, so steep that neither prevails."""
+    one, other = (normals(heights, steep) * 2 - 1 for heights, steep in ((bricks(SIDE), 2), (noise(3), 35)))
+    one, other = one / one[..., 2:], other / other[..., 2:]
+    vectors = np.dstack([one[..., 0] + other[..., 0], one[..., 1] - other[..., 1], np.ones((SIDE, SIDE))])
+    return vectors / np.linalg.norm(vectors, axis=2, keepdims=True) / 2 + 0.5
+
+
+def green_down(pixels: Pixels) -> Pixels:
+    return np.dstack([pixels[..., 0], 1 - pixels[..., 1], pixels[..., 2]])
+
+
+def nearest(root: Path, file: str) -> None:
+    name = file.removeprefix("Assets/")
+    unity.game(root, only=[name])
+    unity.imported(
+        root, file, unity.meta(file, replaced={**UNTREATED, "    filterMode: 1": "    filterMode: 0"})
+    )
+
+
+def smooth(root: Path, file: str) -> None:
+    unity.imported(root, file, unity.meta(file, replaced=UNTREATED))
+
+
+def binary_settings(root: Path, file: str) -> None:
+    unity.game(root, only=[file.removeprefix("Assets/")])
+    (root / "ProjectSettings/ProjectSettings.asset").write_bytes(b"\0\0\x92\xf5\0\0\x9f\x495.5.0f3\0")
+
+
+def linear_settings(root: Path, file: str) -> None:
+    write(root, "ProjectSettings/ProjectSettings.asset", "PlayerSettings:\n  m_ActiveColorSpace: 1\n")
+
+
 def told(root: Path, out: Path) -> dict[str, Any]:
     """The report of an audit."""
     path = out / "report.json"
@@ -292,6 +338,21 @@ PATTERNS = [
             lambda root, file: put(root, file, glow(), IN_BLOCKS),
             lambda root, file: put(root, file, disc(64), IN_BLOCKS)),
     Pattern("drawn by a 2D shader", "m/brick_albedo.png", TREATMENTS, drawn_by_2d_shader, unused),
+    Pattern("vectors that point into the surface", "fx/rain.png", TREATMENTS,
+            lambda root, file: put(root, file, rain(upright=False)),
+            lambda root, file: put(root, file, rain(upright=True))),
+    Pattern("layers that contradict each other", "m/wall_normal.png", frozenset({"normal_convention"}),
+            lambda root, file: put(root, file, contradictory()),
+            lambda root, file: put(root, file, green_down(relief()))),
+    Pattern("single pixels by a filter", "Assets/materials/rock_normal.png", TREATMENTS, nearest, smooth),
+    Pattern("one colour", "m/wall_metallic.png", frozenset({"no_mipmaps"}),
+            lambda root, file: put(root, file, grey(np.zeros((SIDE, SIDE)))),
+            lambda root, file: put(root, file, grey(noise(1, SIDE)))),
+    Pattern("settings of colours that can't be read", "Assets/materials/rock_roughness.png",
+            frozenset({"data_as_srgb"}), binary_settings, linear_settings),
+    Pattern("a drawing that Godot has seen in 3D", "ui/icon.png", frozenset({"pixel_art_blocks"}),
+            lambda root, file: put(root, file, disc(64), {**IN_BLOCKS, **MIPPED, **SETTLED}),
+            lambda root, file: put(root, file, disc(64), IN_BLOCKS)),
     Pattern("a decal", "m/brick_albedo.png", frozenset({"no_mipmaps"}), decal, unused),
 ]  # fmt: skip
 

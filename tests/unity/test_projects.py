@@ -130,6 +130,12 @@ def test_the_players_settings_tell_how_colours_are_computed(
     assert projects.is_gamma(tmp_path) is gamma
 
 
+def test_binary_settings_may_be_those_of_gamma(tmp_path: Path) -> None:
+    (tmp_path / "ProjectSettings").mkdir()
+    (tmp_path / projects.SETTINGS).write_bytes(b"\0\0\x92\xf5\0\0\x9f\x49\0\0\0\x115.5.0f3\0")
+    assert projects.is_gamma(tmp_path)
+
+
 def test_a_project_has_assets_in_two_folders_and_a_package_in_all(tmp_path: Path) -> None:
     skip = projects.skip(project(tmp_path / "game"))
     folders = ("Assets", "Packages", "Assets/Library", "Library", "Temp")

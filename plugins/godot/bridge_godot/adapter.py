@@ -169,6 +169,7 @@ class Godot3(_GodotAdapter):
             "mipmaps": _switch(options.get("flags/mipmaps")),
             "max_size": _size(options.get("size_limit")),
             "wrap": _word(self.WRAPS, options.get("flags/repeat")),
+            "filter": "nearest" if options.get("flags/filter") is False else None,
         }
         return TextureIntent(**fields)  # type: ignore[arg-type]
 

@@ -76,11 +76,14 @@ def skip(project: Path) -> Skip:
 
 
 def is_gamma(project: Path) -> bool:
-    """Whether a project uses the gamma colour space; False for a package, which has none."""
+    """Whether a project uses the gamma colour space, or may: binary settings don't tell. False for a
+    package, which has none.
+    """
     try:
-        return bool(_GAMMA.search(read_text(project / SETTINGS)))
+        settings = read_text(project / SETTINGS)
     except OSError:
         return False
+    return "\0" in settings or bool(_GAMMA.search(settings))
 
 
 class AssetPaths:
