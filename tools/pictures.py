@@ -37,7 +37,7 @@ IMAGES = ROOT / "docs" / "images"
 PICTURES = {"en": IMAGES / "popup-godot4.png", "zh_Hans": IMAGES / "popup-godot4.zh-CN.png"}
 """By the editor's language."""
 
-PART = (640, 420, 640, 480)
+PART = (640, 272, 640, 628)
 """Of the screen, around the addon's panel: left, top, width and height, pixels."""
 PATIENCE_S = 300.0
 PNG = ("-define", "png:exclude-chunks=all", "png:-")
@@ -46,7 +46,7 @@ LOG = 2000
 """Characters of the editor's log that are told when it ends too early."""
 SCREEN = (1280, 900)
 """Pixels; up to 800 the editor draws everything smaller."""
-DRAGS = [((998, 300), (850, 300)), ((1140, 472), (1140, 424))]
+DRAGS = [((998, 300), (850, 300)), ((1140, 472), (1140, 276))]
 """Of the edges between panels, from and to where, so that a popup can be read: x and y, pixels."""
 ASIDE = (500, 600)
 """Where the mouse lights nothing up."""
