@@ -431,6 +431,17 @@ func is_row_in_view(id: String) -> bool:
 	return Rect2(Vector2.ZERO, _size_of(list())).grow(2).encloses(rect) and is_in_view(list())
 
 
+# A place just above the row's lower edge, in the editor's window: [x, y].
+func bottom_of_row(id: String) -> Array:
+	var rect: Rect2 = list().get_item_area_rect(list()._rows[id])
+	var at: Vector2 = list().get_global_rect().position + Vector2(rect.size.x / 2, rect.end.y - 4)
+	return [int(at.x), int(at.y)]
+
+
+func height_of(control: Control) -> float:
+	return _size_of(control).y
+
+
 func set_dock_width(width: float) -> void:
 	dock.custom_minimum_size.x = width
 

@@ -64,6 +64,20 @@ async def test_the_button_counts_textures_and_the_answer_names_what_is_ticked(
     await daemon.settled()
 
 
+async def test_a_click_opens_and_selects_the_group_below_the_mouse(
+    daemon: Daemon, probe: Probe, display: str
+) -> None:
+    items = problems()
+    for found in items:
+        for shown in found["children"]:
+            shown["picture"] = "0" * 64
+    await show(daemon, probe, items)
+    # Its pictures, which give way to the rows.
+    x, y = await probe.run("return probe.bottom_of_row('1')")
+    await xdotool(display, "mousemove", str(x), str(y), "sleep", "0.5", "click", "1")
+    await probe.until("probe.list()._open.has('1') and probe.list().selected() == '1'")
+
+
 async def test_without_a_tick_the_button_does_nothing(daemon: Daemon, probe: Probe) -> None:
     await show(daemon, probe, problems())
     await probe.run("probe.model().set_ticked('1', false)\nprobe.model().set_ticked('2', false)")
@@ -106,6 +120,18 @@ async def test_the_rules_are_shown_and_ticked_before_they_are_written(
     )
     assert (answer["action"], answer["choices"]) == ("always", ["r1"])
     assert len(answer["checked"]) == 4
+
+
+async def test_the_rules_take_no_more_room_than_they_need(daemon: Daemon, probe: Probe) -> None:
+    await show(daemon, probe, problems())
+    await probe.run("probe.make_taller(600)\nprobe.cards()[0]._guarded_until = 0\nprobe.press('always')")
+    await probe.until("probe.cards()[0]._choices != null")
+    await probe.until("probe.height_of(probe.cards()[0]._choices._scroll) > 0")
+    await probe.until(
+        "abs(probe.height_of(probe.cards()[0]._choices._scroll)"
+        " - probe.height_of(probe.cards()[0]._choices._rows)) < 3"
+    )
+    await probe.run("probe.make_taller(0)")
 
 
 async def test_the_rules_can_be_left_without_an_answer(daemon: Daemon, probe: Probe) -> None:
@@ -202,6 +228,16 @@ async def test_a_popup_takes_the_place_of_another_and_what_was_open_stays_open(
     assert await probe.run("return probe.list().selected()") == "1.20"
     assert await probe.run(f"return probe.addon._popups._open.has({first['id']})") is False
     assert await probe.run(f"return probe.addon._popups._open[{last['id']}].card._mark.visible")
+
+
+async def test_only_groups_are_open_in_the_place_of_another_list(daemon: Daemon, probe: Probe) -> None:
+    first = await show(daemon, probe, problems())
+    await probe.run("probe.list()._set_open('2', true)")
+    done = {"path": "textures/rock1_n.png", "status": "done", "detail": FLIP}
+    items = [{"id": id_, "title": "rock.png", **done} for id_ in ("1", "2")]
+    last = await show(daemon, probe, items, replaces=first["id"])
+    await probe.until(f"probe.cards()[0].popup.id == {last['id']}")
+    assert await probe.run("return probe.list()._open.keys()") == []
 
 
 async def test_a_texture_opens_to_its_changes_and_what_the_daemon_explains(

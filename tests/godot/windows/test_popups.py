@@ -174,6 +174,7 @@ async def test_a_card_takes_the_colours_of_a_theme_that_is_chosen_while_it_is_sh
     before = await probe.run("return probe.grounds()")
     await probe.run("probe.choose_theme('Light')")
     await probe.until(f"probe.are_others({before})")
+    await probe.until("probe.tab_title() == 'PopBridge (1)'")
     await probe.run("probe.choose_theme('Default')")
     await probe.until(f"probe.grounds() == {json.dumps(before)}")
 

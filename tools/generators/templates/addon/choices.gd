@@ -72,10 +72,9 @@ func focus() -> void:
 	_confirm.grab_focus()
 
 
-# Returns the height in which nothing scrolls.
+# Returns the height in which nothing scrolls. The card sets the least height, which isn't part of it.
 func full_height() -> float:
-	return get_combined_minimum_size().y + _rows.get_combined_minimum_size().y \
-			- _scroll.get_combined_minimum_size().y
+	return get_minimum_size().y + _rows.get_combined_minimum_size().y - _scroll.get_combined_minimum_size().y
 
 
 func _ids() -> Array:

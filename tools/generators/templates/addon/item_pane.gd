@@ -189,8 +189,10 @@ func _create_title() -> Control:
 	lines.add_theme_constant_override("separation", 0)
 	lines.size_flags_horizontal = SIZE_EXPAND_FILL
 	lines.add_child(_create_line(item.title, true))
+	# A texture without changes below it has these in its own row.
+	var is_leaf := _model.children(shown).is_empty()
 	for part: String in ["detail", "value", "locked"]:
-		if item.get(part, ""):
+		if item.get(part, "") and not (is_leaf and part == _own_part(item)):
 			lines.add_child(_create_line(item[part], false))
 	row.add_child(lines)
 	if item.has("path"):
@@ -231,19 +233,28 @@ func _changes() -> Array:
 func _add_change(item: Dictionary) -> void:
 	var row := CheckRow.new()
 	_rows.add_child(row)
-	var about: String = item.get("locked", "") if item.get("locked", "") else item.get("detail", "")
-	if item.get("value", ""):
+	var title: String = item.title
+	var about: String = item.get(_own_part(item), "")
+	if item.id == shown:
+		title = about if about else title
+		about = ""
+	elif item.get("value", ""):
 		about = "%s · %s" % [item.value, about] if about else item.value
 	var icon: Texture2D = null
 	if STATUS_ICONS.has(item.get("status", "")):
 		icon = get_theme_icon(STATUS_ICONS[item.status], "EditorIcons")
 	elif not _model.is_checkable(item.id):
 		icon = get_theme_icon("Lock", "EditorIcons")
-	row.setup(item.title, about, false, icon)
+	row.setup(title, about, false, icon)
 	row.toggled.connect(_on_toggled.bind(item.id))
 	row.box.disabled = _is_locked
 	row.box.gui_input.connect(_on_input.bind(row.box))
 	_boxes[item.id] = row
+
+
+# The part of the item that its own row says: why it can't be ticked, or what it is about.
+static func _own_part(item: Dictionary) -> String:
+	return "locked" if item.get("locked", "") else "detail"
 
 
 func _show_ticks() -> void:
@@ -280,7 +291,7 @@ func _on_explained(path: String, reply: Dictionary) -> void:
 		return
 	_rows.add_child(HSeparator.new())
 	var why := VBoxContainer.new()
-	why.add_theme_constant_override("separation", 0)
+	why.add_theme_constant_override("separation", int(GAP * _scale))
 	why.add_child(_create_line(_text.say("Why?"), true))
 	for line: String in lines:
 		why.add_child(_create_line(line, false))
@@ -294,7 +305,12 @@ static func _lines_of(value: Variant) -> Array:
 	if said is String:
 		said = Array(said.split("\n"))
 	for line: Variant in said:
-		lines.append(str(line))
+		# Labels show no marks of code.
+		var parts := str(line).split("`")
+		var plain: String = parts[0].left(1).to_upper() + parts[0].substr(1)
+		for i: int in range(1, parts.size()):
+			plain += ("“" if i % 2 == 1 else "”") + parts[i]
+		lines.append(plain)
 	return lines
 
 

@@ -117,7 +117,7 @@ func _process(_delta: float) -> void:
 	var shown: String = _state.get("shown", "")
 	if _is_single():
 		shown = model.children(model.roots[0])[0].id
-	if shown and model.has(shown):
+	if model.has(shown) and model.item(shown).has("path"):
 		_pane.show_texture(model, shown)
 	else:
 		_pane.clear()

@@ -108,7 +108,8 @@ func show_items(model: ItemModel, earlier: Dictionary) -> void:
 		_add_row(id, get_root())
 	var open: Array = earlier.get("open", _model.roots if _model.roots.size() == 1 else [])
 	for id: String in open:
-		if _model.has(id):
+		# Ids belong to one popup: here it may be a texture's.
+		if _model.has(id) and _is_group(id):
 			_set_open(id, true)
 	_wanted = earlier
 	_tries = MAX_TRIES
@@ -255,7 +256,7 @@ func _lay_out(id: String) -> Dictionary:
 		room -= _arrow(id).get_width() + GAP * _scale
 	var title := _bold.wrap(item.title, room, MAX_TITLE_LINES)
 	var about: String = item.get("locked", "") if item.get("locked", "") else item.get("detail", "")
-	var detail := _plain.wrap(about, room, MAX_DETAIL_LINES if _is_wide() or item.get("locked", "") else 1)
+	var detail := _plain.wrap(about, room, MAX_DETAIL_LINES)
 	var value: String = item.get("value", "")
 	var height := title.size() * _bold.height() + detail.size() * _plain.height()
 	if item.has("severity"):
@@ -313,7 +314,7 @@ func _draw_other_row(id: String, rect: Rect2, top: float) -> void:
 		var color := _severity_color(item.severity)
 		_draw_severity(item.severity, Vector2(left + ICON * _scale / 2, y + _plain.height() / 2), color)
 		var word := _severity_word(item.severity)
-		var word_left := left + (ICON + GAP / 2.0) * _scale
+		var word_left := left + (ICON + GAP) * _scale
 		_bold.draw(self, Vector2(word_left, y), word, color)
 		var room := right - word_left - _bold.width(word) - GAP * _scale
 		var shown := _plain.shorten(value, room)
@@ -381,6 +382,12 @@ func _draw_texture_row(id: String, rect: Rect2) -> void:
 		_plain.draw(self, Vector2(left, y), line, _color)
 		y += _plain.height()
 	if not reason.is_empty():
+		return
+	# What was changed, from its start; a folder is shown by its end.
+	if item.get("status", "") == "done":
+		for line: String in _plain.wrap(item.get("detail", ""), right - left, lines - 1):
+			_plain.draw(self, Vector2(left, y), line, _color)
+			y += _plain.height()
 		return
 	_plain.draw(self, Vector2(left, y), _second_line(item, right - left), _dim())
 	if _is_wide():
@@ -450,6 +457,10 @@ func _on_click(event: InputEventMouseButton) -> void:
 	if not row or not event.pressed or event.button_index != MOUSE_BUTTON_LEFT:
 		return
 	var id: String = row.get_metadata(0)
+	# Otherwise the editor selects the row that is below the mouse after the click.
+	accept_event()
+	grab_focus()
+	row.select(0)
 	if event.position.x < _text_left(id):
 		_toggle(id)
 	elif _is_group(id):
@@ -480,14 +491,16 @@ func _set_open(id: String, is_open: bool) -> void:
 	if is_open:
 		_open[id] = true
 		if not _model.children(id).is_empty() and not _rows.has(_model.children(id)[0].id):
-			_unbuilt.append([id, 0])
-			set_process(true)
+			_unbuilt.push_front([id, 0])
 	else:
 		_open.erase(id)
 	# An open group shows its pictures in its rows alone.
 	_layouts.erase(id)
 	_rows[id].set_custom_minimum_height(int(_layout(id).height))
 	_rows[id].set_collapsed(not is_open)
+	# The next key may go into the group before the next frame.
+	_build(Time.get_ticks_msec() + BUDGET_MS)
+	set_process(true)
 
 
 func _select(id: String) -> void:

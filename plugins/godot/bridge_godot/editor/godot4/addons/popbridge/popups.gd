@@ -197,7 +197,7 @@ func _create_card(popup_id: int) -> void:
 	else:
 		_dock.add_card(card, _index_in_dock(popup_id))
 	card.setup(shown.popup, _loader, _text, _scale, shown.earlier)
-	if shown.popup.has("image"):
+	if shown.popup.has("image") and not _has_items(shown.popup):
 		card.load_preview()
 	if shown.popup.get("present") == "toast":
 		_toast(shown.popup)
@@ -394,6 +394,11 @@ func _is_hidden(popup_id: int) -> bool:
 	return shown.card and not shown.window and not shown.popup.get("fields") and not _is_match(popup_id)
 
 
+# A list has a picture of each texture.
+static func _has_items(popup: Dictionary) -> bool:
+	return popup.has("items_blob") or not popup.get("items", []).is_empty()
+
+
 # A popup that expires, or asks for attention, doesn't wait for others and ignores the search.
 static func _is_urgent(popup: Dictionary) -> bool:
 	return popup.has("expires_ms") or popup.get("present") in ["toast", "modal"]
@@ -420,7 +425,7 @@ func _is_worked_on(popup_id: int) -> bool:
 
 # Popups of the same kind can be answered together, unless they have fields or lists.
 static func _kind(popup: Dictionary) -> String:
-	if popup.get("fields") or popup.get("items", []) or popup.has("items_blob"):
+	if popup.get("fields") or _has_items(popup):
 		return str(popup.id)
 	var actions := []
 	for action: Dictionary in popup.actions:
