@@ -41,12 +41,12 @@ def test_wrong_classes_and_advice_for_no_kind_are_errors() -> None:
 
 def test_the_figures_replace_only_their_section_of_the_card(tmp_path: Path) -> None:
     card = tmp_path / "card.md"
-    card.write_text(f"before\n\n{BEGIN}\n\nold\n\n{END}\n\nafter\n", encoding="utf-8")
+    card.write_text(f"before\n\n{BEGIN}\n\nstale\n\n{END}\n\nafter\n", encoding="utf-8")
     for _ in range(2):
         update_card(text(ALL), card)
     found = card.read_text(encoding="utf-8")
     assert found.startswith(f"before\n\n{BEGIN}\n\n4 textures of 2 public repositories")
-    assert found.endswith(f"{END}\n\nafter\n") and "old" not in found
+    assert found.endswith(f"{END}\n\nafter\n") and "stale" not in found
     card.write_text("nothing", encoding="utf-8")
     with pytest.raises(SourceError):
         update_card("new", card)

@@ -19,7 +19,7 @@ from tools.train.context import BAGS
 from tools.train.evaluate import Evaluation, Outcome, calibration_curve, calibration_error, confusion_matrix
 from tools.train.fetch import BACKBONE, DATA, UNLABELLED_LIMIT, sources
 from tools.train.measure import BEGIN, END
-from tools.train.project_calibration import DRAWS, QUANTILE
+from tools.train.project_calibration import DRAWS, LEAST, QUANTILE
 from tools.train.word_weights import MIN_SOURCES
 
 FOLDER = DATA.parent.parent / "docs" / "explanation" / "models"
@@ -119,7 +119,8 @@ In projects, names say something else than in packages. `python -m tools.train.p
 fits these ratios again on the repositories for training: the words of roles count more there, folders and
 other words less. It also chooses the thresholds for advice there, for each repository with ratios that were
 fitted on others. The repositories are drawn anew {DRAWS} times, and the {QUANTILE:.0%} quantile of the
-thresholds is used, as one repository has many textures that are alike.
+thresholds is used, as one repository has many textures that are alike. None is below {LEAST:.0%}, so that
+a word which the pixels contradict is never enough.
 
 In context, trees see the logarithms of the texture's probabilities, how much more or less of each kind its
 project has than usual, how its folder and the neighbouring folders differ from the project, and which share

@@ -35,7 +35,6 @@ from tools.train.fetch import CACHE, DATA, SourceError, read_table, write_table
 from tools.train.projects import MAX_PIXELS, Look, ProjectTexture, look_at, read_projects
 from tools.train.repositories import (
     LABEL_COLUMNS,
-    OTHER,
     REPOSITORY_LABELS,
     Purpose,
     Repository,
@@ -143,7 +142,7 @@ def propose(found: Sequence[ProjectTexture], looks: Mapping[Path, Look]) -> list
         kind = _decide(texture, varying_alpha=look.varying_alpha)
         if kind is None:
             continue
-        (seen,) = judge_all([(look.inputs, texture.file, Surroundings(use_name=False))])
+        (seen,) = judge_all([(look.pixels, texture.file, Surroundings(use_name=False))])
         if kind and _class_share(seen.probabilities, kind) < UNLIKELY:
             kind = ""
         role = "/".join(role_of(texture))
@@ -292,7 +291,7 @@ def accept(cache: RepositoryCache, data: Path = DATA) -> int:
         (row["repository"], row["path"]): row for row in read_table(data / REPOSITORY_LABELS, LABEL_COLUMNS)
     }
     for row in read_table(cache.folder / PROPOSALS, PROPOSAL_COLUMNS):
-        if row["kind"] in (*KINDS, OTHER):
+        if row["kind"] in KINDS:
             rows[row["repository"], row["path"]] = {name: row[name] for name in LABEL_COLUMNS}
         elif row["kind"] not in ("", NO_KIND):
             raise SourceError(f"{PROPOSALS}: {row['number']}: unknown kind {row['kind']!r}")

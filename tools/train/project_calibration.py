@@ -28,8 +28,9 @@ from accel.texture.context import FILE as CONTEXT
 from accel.texture.context import ContextModel, load_context_model
 from accel.texture.judgement import weigh_evidence, weigh_words
 from accel.texture.kinds import KINDS
-from accel.texture.model import CLASSES, FILE, Judgement, Thresholds, model
+from accel.texture.model import FILE, Judgement, Thresholds, model
 from accel.texture.naming import Cue, known_words, read_name, vocabulary
+from accel.texture.verdict import WORD
 from tools.train import calibration, context, export
 from tools.train.calibration import Floats, NameModel
 from tools.train.context import Predictions, predict_in_context
@@ -52,8 +53,8 @@ FOLDS = 6
 DRAWS, QUANTILE = 150, 0.9
 """Thresholds are chosen on so many samples of the repositories, drawn with replacement; this quantile of them
 is used. One repository often has many alike textures: few repositories may hide what others get wrong."""
-LEAST = 0.5
-"""The lowest threshold: nothing is advised that is more probably wrong than right."""
+LEAST = WORD + 0.05
+"""The lowest threshold: a word that the pixels contradict isn't enough for advice."""
 SEED = 23
 
 
@@ -105,12 +106,12 @@ def _examples(chosen: Sequence[tuple[ProjectTexture, str]], looks: Mapping[Path,
     textures = [texture for texture, _ in chosen]
     found = [looks[each.location] for each in textures]
     return Examples(
-        np.array([model().predict(look.inputs) for look in found], np.float64),
+        np.array([model().predict(look.pixels.inputs) for look in found], np.float64),
         np.array([KINDS.index(kind) for _, kind in chosen]),  # type: ignore[arg-type]
         np.array([each.repository for each in textures]),
         np.array([f"{each.repository}/{each.project}" for each in textures]),
         np.array([each.file for each in textures]),
-        np.array([look.size for look in found]),
+        np.array([look.pixels.image.extent for look in found]),
         [read_name(each.file, each.surroundings.siblings) for each in textures],
         [vocabulary(each.file) for each in textures],
     )
@@ -135,7 +136,7 @@ def fit_names(examples: Examples, packages: Mapping[str, Any]) -> dict[str, Any]
 
 
 def predict(examples: Examples, judgement: Mapping[str, Any]) -> tuple[Predictions, Predictions]:
-    """Returns the predictions by pixels and with names, by the product's rules."""
+    """Returns the predictions by pixels and with names, by the product's rules before evidence decides."""
     rules = msgspec.convert(judgement, Judgement)
     known = [known_words(each, rules.words) for each in examples.words]
     with_names = [
@@ -184,7 +185,7 @@ def thresholds(found: Predictions, examples: Examples, packages: Mapping[str, fl
         some = np.flatnonzero(rows & (times > 0))
         weights = examples.weights[some] * times[some]
         drawn.append(calibration.thresholds(found.probabilities[some], found.kinds[some], weights))
-    chosen = {name: float(np.quantile([each[name] for each in drawn], QUANTILE)) for name in CLASSES}
+    chosen = {name: float(np.quantile([each[name] for each in drawn], QUANTILE)) for name in packages}
     return {
         name: packages[name] if limit > 1 else round(max(limit, LEAST), 4) for name, limit in chosen.items()
     }

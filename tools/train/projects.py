@@ -16,11 +16,14 @@ import msgspec
 import numpy as np
 from packaging.version import Version
 
-from accel.image import hashes
+from accel.image import hashes, inspect
 from accel.image.decode import decode_image
 from accel.image.operations.analysis import Fingerprint
-from accel.texture import model, spatial_features, value_features, views
-from accel.texture.model import Inputs, extract
+from accel.image.records import Inspection
+from accel.texture import layouts, model, spatial_features, value_features, views
+from accel.texture.judgement import Observation, observe
+from accel.texture.layouts import Layout
+from accel.texture.model import Inputs
 from accel.texture.workloads import Surroundings
 from accel.workload import Input, Limits
 from bridge.api import Adapter
@@ -65,10 +68,8 @@ class ProjectTexture:
 class Look:
     """What the pixels say."""
 
-    inputs: Inputs
+    pixels: Observation
     fingerprint: Fingerprint
-    size: tuple[int, int]
-    """Width and height, texels."""
     varying_alpha: bool
 
 
@@ -169,33 +170,46 @@ def _look(place: Path, folder: Path) -> Look | None:
         try:
             source = Input(place.name, str(place))
             decoded = decode_image(source, Limits(MAX_PIXELS))
-            inputs = extract(decoded)
+            pixels = observe(decoded, inspect.inspect_picture(decoded, 0)[0])
             fingerprint = hashes.fingerprint_of(source, decoded, key)
         except Exception as error:
             print(f"skipped {place}: {error}", file=sys.stderr)
             return None
         alpha = decoded.pixels[..., -1]
+        varying = bool(decoded.has_alpha and alpha.min() < alpha.max())
         part = file.with_suffix(f".{os.getpid()}.part.npz")
-        np.savez(
-            part, names=np.array(list(inputs.features)),
-            features=np.array(list(inputs.features.values()), np.float32),
-            picture=inputs.picture, patch=inputs.patch,
-            fingerprint=np.frombuffer(msgspec.msgpack.encode(fingerprint), np.uint8),
-            size=np.array(decoded.pixels.shape[1::-1]),
-            varying=np.array(decoded.has_alpha and alpha.min() < alpha.max()),
-        )  # fmt: skip
+        _write(part, pixels, _Records(pixels.image, pixels.layout, fingerprint, varying))
         os.replace(part, file)
     with np.load(file) as arrays:
         features = dict(zip(map(str, arrays["names"]), arrays["features"].tolist(), strict=True))
-        fingerprint = msgspec.msgpack.decode(arrays["fingerprint"].tobytes(), type=Fingerprint)
-        width, height = arrays["size"].tolist()
+        found = msgspec.msgpack.decode(arrays["records"].tobytes(), type=_Records)
         inputs = Inputs(features, arrays["picture"], arrays["patch"])
-        return Look(inputs, fingerprint, (width, height), bool(arrays["varying"]))
+        pixels = Observation(inputs, found.image, found.layout)
+        return Look(pixels, found.fingerprint, found.varying_alpha)
+
+
+class _Records(msgspec.Struct):
+    """What a cached look has beside arrays."""
+
+    image: Inspection
+    layout: Layout | None
+    fingerprint: Fingerprint
+    varying_alpha: bool
+
+
+def _write(file: Path, pixels: Observation, records: _Records) -> None:
+    inputs = pixels.inputs
+    np.savez(
+        file, names=np.array(list(inputs.features)),
+        features=np.array(list(inputs.features.values()), np.float32),
+        picture=inputs.picture, patch=inputs.patch,
+        records=np.frombuffer(msgspec.msgpack.encode(records), np.uint8),
+    )  # fmt: skip
 
 
 @cache
 def _version() -> str:
     digest = hashlib.sha256()
-    for module in (views, value_features, spatial_features, model, hashes):
+    for module in (views, value_features, spatial_features, model, layouts, inspect, hashes):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()[:12]

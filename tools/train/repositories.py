@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, get_args
 
-from accel.texture.kinds import KINDS, Kind
+from accel.texture.kinds import KINDS, LEARNED_KINDS, Kind
 from tools.train.archives import is_inside
 from tools.train.fetch import CACHE, DATA, SourceError, Texture, read_table, write_table
 
@@ -67,7 +67,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Label:
-    """The kind of a texture, or `OTHER`."""
+    """A texture whose kind is known."""
 
     path: str
     sha256: str
@@ -100,7 +100,7 @@ def labels(data: Path = DATA) -> dict[str, list[Label]]:
     """Returns the labels by repository. Raises `SourceError` if one is wrong."""
     found: dict[str, list[Label]] = {}
     for row in read_table(data / REPOSITORY_LABELS, LABEL_COLUMNS):
-        if row["kind"] not in (*KINDS, OTHER):
+        if row["kind"] not in KINDS:
             raise SourceError(f"{REPOSITORY_LABELS}: {row['path']}: unknown kind {row['kind']!r}")
         if not is_inside(row["path"]):
             raise SourceError(f"{REPOSITORY_LABELS}: {row['path']}: the path leaves the repository")
@@ -210,7 +210,7 @@ def fetch(
 
 
 def _kind(label: str) -> Kind | None:
-    return next((kind for kind in KINDS if kind == label != OTHER), None)
+    return next((kind for kind in LEARNED_KINDS if kind == label), None)
 
 
 def _check(cache: RepositoryCache, repository: Repository, found: Sequence[Label]) -> None:

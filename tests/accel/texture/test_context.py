@@ -18,8 +18,9 @@ from accel.texture.context import (
     read,
 )
 from accel.texture.kinds import KINDS, LEARNED_KINDS, Classification, Evidence
-from accel.texture.model import CLASSES, pad
+from accel.texture.model import CLASSES, NEVER, pad
 from accel.texture.model import FILE as MODEL
+from accel.texture.verdict import WORD
 from accel.workload import WorkloadError
 from tests.accel.texture.pictures import bricks, decoded
 
@@ -225,6 +226,7 @@ def test_what_is_shipped_is_small_beside_the_model():
     assert FILE.stat().st_size + MODEL.stat().st_size <= 2_000_000
     for sureness in (load_context_model().pixels, load_context_model().names):
         assert set(sureness.thresholds) >= set(CLASSES) - {"other"}
+        assert all(WORD < one <= NEVER for one in sureness.thresholds.values())
 
 
 def test_a_missing_file_says_what_to_do(tmp_path):

@@ -7,7 +7,8 @@ from msgspec import structs
 
 from accel.texture import model as module
 from accel.texture.kinds import CLASS_OF, KINDS
-from accel.texture.model import FILE, Model, extract, model, warm
+from accel.texture.model import FILE, NEVER, Model, extract, model, warm
+from accel.texture.verdict import WORD
 from accel.workload import WorkloadError
 from tests.accel.texture.pictures import bricks, button, decoded, normal_map
 
@@ -43,7 +44,7 @@ def test_it_declares_how_sure_each_class_must_be():
     judgement = model().judgement
     for sureness in (judgement.pixels, judgement.names):
         assert {CLASS_OF[kind] for kind in model().kinds} <= set(sureness.thresholds)
-        assert all(0.5 <= one <= 2 for one in sureness.thresholds.values())
+        assert all(WORD < one <= NEVER for one in sureness.thresholds.values())
 
 
 def test_it_is_opened_once():
