@@ -31,6 +31,8 @@ var _count = Label.new()
 var _empty = Label.new()
 var _list = ScrollContainer.new()
 var _cards = VBoxContainer.new()
+# Unanswered popups.
+var _total = 0
 # Attempts to connect since the editor started.
 var _attempts = 0
 
@@ -72,6 +74,12 @@ func _enter_tree():
 	get_viewport().connect("gui_focus_changed", self, "_on_focus_changed")
 
 
+# With another theme, the editor writes its own titles again.
+func _notification(what: int):
+	if what == NOTIFICATION_THEME_CHANGED and _total:
+		call_deferred("_write_title")
+
+
 func _exit_tree():
 	get_viewport().disconnect("gui_focus_changed", self, "_on_focus_changed")
 
@@ -111,10 +119,8 @@ func show_count(shown: int, total: int):
 	_count.rect_size.x = rect_size.x
 	_count.visible = shown < total
 	_count.text = _text.say("Showing {shown} of {total}", {"shown": shown, "total": total})
-	var tab = _tab()
-	if tab:
-		var tabs = tab.get_parent() as TabContainer
-		tabs.set_tab_title(tab.get_index(), "PopBridge (%d)" % total if total else "PopBridge")
+	_total = total
+	_write_title()
 
 
 # Whether the popup matches the search.
@@ -146,6 +152,13 @@ func is_typing() -> bool:
 func _share_room():
 	for card in _cards.get_children():
 		card.call("set_room", _list.rect_size.y)
+
+
+func _write_title():
+	var tab = _tab()
+	if tab:
+		var tabs = tab.get_parent() as TabContainer
+		tabs.set_tab_title(tab.get_index(), "PopBridge (%d)" % _total if _total else "PopBridge")
 
 
 func _show_first_attempt(connection: Connection):

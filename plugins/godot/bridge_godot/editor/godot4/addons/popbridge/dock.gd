@@ -31,6 +31,8 @@ var _count := Label.new()
 var _empty := Label.new()
 var _list := ScrollContainer.new()
 var _cards := VBoxContainer.new()
+# Unanswered popups.
+var _total := 0
 # Attempts to connect since the editor started.
 var _attempts := 0
 
@@ -70,6 +72,12 @@ func setup(text: Text, editor_scale: float) -> void:
 
 func _enter_tree() -> void:
 	get_viewport().gui_focus_changed.connect(_on_focus_changed)
+
+
+# With another theme, the editor writes its own titles again.
+func _notification(what: int) -> void:
+	if what == NOTIFICATION_THEME_CHANGED and _total:
+		call_deferred("_write_title")
 
 
 func _exit_tree() -> void:
@@ -112,10 +120,8 @@ func show_count(shown: int, total: int) -> void:
 	_count.size.x = size.x
 	_count.visible = shown < total
 	_count.text = _text.say("Showing {shown} of {total}", {"shown": shown, "total": total})
-	var tab := _tab()
-	if tab:
-		var tabs := tab.get_parent() as TabContainer
-		tabs.set_tab_title(tabs.get_tab_idx_from_control(tab), "PopBridge (%d)" % total if total else "PopBridge")
+	_total = total
+	_write_title()
 
 
 # Whether the popup matches the search.
@@ -158,6 +164,13 @@ func _update_list() -> void:
 func _share_room() -> void:
 	for card: Control in _cards.get_children():
 		card.call("set_room", _list.size.y)
+
+
+func _write_title() -> void:
+	var tab := _tab()
+	if tab:
+		var tabs := tab.get_parent() as TabContainer
+		tabs.set_tab_title(tabs.get_tab_idx_from_control(tab), "PopBridge (%d)" % _total if _total else "PopBridge")
 
 
 func _show_first_attempt(connection: Connection) -> void:
