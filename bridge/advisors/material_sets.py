@@ -138,6 +138,8 @@ def reason_left(texture: TextureFacts, code: str) -> str:
         return "alpha" if texture.kind == "normal" and not texture.opaque else "2d"
     if texture.present.filter == "nearest":
         return "filter"
+    if code == "no_mipmaps" and not texture.image.entropy:
+        return "plain"
     if code == "no_mipmaps":
         near = bool(texture.uses.domains) and not texture.uses.domains & DISTANT_DOMAINS
         return "use" if near or texture.mipmaps_unread else "size"

@@ -342,6 +342,7 @@ LEFT: Mapping[str, Text] = {
     "2d": text("not drawn as a surface"),
     "size": text("its size"),
     "use": text("drawn where mipmaps aren't read"),
+    "plain": text("one colour"),
     "filter": text("its filter shows single pixels"),
     "chosen": text("ruled out by its settings"),
     "content": text("compression would show, or save nothing"),

@@ -287,8 +287,9 @@ class TextureFacts:
             return No("smooth_filter")
         if self.uses.domains - DOMAINS_2D:
             return No("used_in_3d")
-        # Godot itself sets mipmaps and blocks when it sees a texture drawn in 3D.
-        if self.present.mipmaps and not squares and not self.uses.domains:
+        # Godot itself sets mipmaps and blocks when it sees a texture drawn in 3D, and stops looking.
+        seen = self.present.mipmaps is True and "mipmaps" not in self.detects
+        if seen and not squares and not self.uses.domains:
             return No("perhaps_3d")
         drawn = self.image.entropy < FEW_TONES and (squares or self.longest <= LARGEST_DRAWN)
         hard = squares or self.image.hard_edges >= HARD_EDGES
