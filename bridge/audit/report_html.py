@@ -124,7 +124,9 @@ HAVE_FINDINGS = text("{count} of {total} textures have findings")
 FREES = text("{size} less")
 COSTS = text("{size} more")
 FIX = plural(
-    "fixes {n} finding; `popbridge revert` undoes it.", "fixes {n} findings; `popbridge revert` undoes it.", 1
+    "in the project's folder: fixes {n} finding; `popbridge revert` undoes it.",
+    "in the project's folder: fixes {n} findings; `popbridge revert` undoes it.",
+    1,
 )
 REVERT = text("undoes these fixes.")
 NO_PICTURES = text("Textures without a picture: {count}; the page would be too large.")

@@ -300,7 +300,8 @@ def summary(report: Report, locale: str) -> list[str]:
     fixed = sum(bool(row.mended) for row in report.rows)
     if report.memory:
         key = "memory_total" if report.saved <= 0 else "memory_freed" if fixed else "memory_frees"
-        sizes = {"memory": bytes_text(report.memory), "saved": bytes_text(max(report.saved, 0))}
+        now = report.memory - (report.saved if key == "memory_freed" else 0)
+        sizes = {"memory": bytes_text(now), "saved": bytes_text(max(report.saved, 0))}
         lines.append(TEXTS[key].fill(**sizes))
     if fixed:
         lines.append(TEXTS["fixed"].fill(count=fixed, receipt=report.receipt))

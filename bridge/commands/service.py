@@ -104,6 +104,13 @@ class Systemd(Manager):
         return SYSTEMD.format(command=" ".join(map(_unit_word, command))).encode()
 
     def enable(self, *, start: bool) -> None:
+        if not _succeeds("systemctl", "--user", "show-environment"):
+            raise ServiceError(
+                text(
+                    "No systemd user session runs here, as in a container or after `sudo`. Log in normally, or run "
+                    "`popbridge serve`."
+                )
+            )
         _call("systemctl", "--user", "daemon-reload")
         _call("systemctl", "--user", "enable", UNIT)
         if start:

@@ -129,7 +129,7 @@ WORKER_HEADS = (
     text("process"),
     text("device"),
     text("doing"),
-    text("for"),
+    text("time"),
     text("memory"),
 )
 OPTIONAL_HEADS = (

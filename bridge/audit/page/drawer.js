@@ -79,10 +79,10 @@ export class Drawer {
   }
 
   file(row) {
-    if (!row.diff) return null;
+    if (!row.diff?.length) return null;
     const added = row.diff.filter(line => line.startsWith("+")).map(line => line.slice(1));
     const words = { copy: this.words.copy_lines, copied: this.words.copied };
-    return this.section(this.words.import_file, added.length && copyButton(added.join("\n"), words), diff(row.diff));
+    return this.section(this.words.import_file, added.length > 0 && copyButton(added.join("\n"), words), diff(row.diff));
   }
 
   picture(row, small) {

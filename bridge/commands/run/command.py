@@ -99,7 +99,7 @@ def run(
         daemon,
         timeout,
         quiet=quiet,
-        to_stdout=folder == STDOUT,
+        to_stdout=folder == STDOUT and not dry_run,
         dry_run=dry_run,
     )
     # It needs numpy, which `--help` and completion do without.
@@ -139,9 +139,7 @@ def _check_options(
 
 def _check_stdout(out: str | None, dry_run: bool, others: Sequence[object]) -> None:
     """Raises click.UsageError for options that contradict `--out -`, and a terminal that would get a file."""
-    if out is not None and dry_run:
-        raise click.UsageError(say(text("--dry-run writes no files. Leave out --out.")))
-    if out != STDOUT:
+    if out != STDOUT or dry_run:
         return
     if any(others):
         raise click.UsageError(say(text("--out - takes no --name, --resume, --force or --json.")))

@@ -69,7 +69,6 @@ class TestStreams:
     [
         ("--out", "-", "--json"),
         ("--out", "-", "--resume"),
-        ("--out", "there", "--dry-run"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
