@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import LEARNED_KINDS
 from accel.texture.naming import read_name, vocabulary
 from tools.train.project_calibration import (
     PACKAGES,
@@ -21,7 +21,7 @@ from tools.train.project_calibration import (
     thresholds,
 )
 
-ALBEDO, HEIGHT, AO = (KINDS.index(kind) for kind in ("albedo", "height", "ao"))
+ALBEDO, HEIGHT, AO = (LEARNED_KINDS.index(kind) for kind in ("albedo", "height", "ao"))
 REPOSITORIES, EACH = 12, 10
 
 
@@ -29,7 +29,7 @@ def examples() -> Examples:
     """Occlusion maps whose pixels look like heights, and heights, both with whole words as names; and albedo
     maps that the pixels recognise."""
     kinds = np.tile([AO, HEIGHT] + [ALBEDO] * 8, REPOSITORIES * EACH // 10)
-    by_pixels = np.full((len(kinds), len(KINDS)), 0.002)
+    by_pixels = np.full((len(kinds), len(LEARNED_KINDS)), 0.002)
     by_pixels[:, HEIGHT] = 0.9
     by_pixels[kinds == ALBEDO, HEIGHT] = 0.002
     by_pixels[kinds == ALBEDO, ALBEDO] = 0.9
@@ -79,4 +79,4 @@ def test_a_class_that_is_often_wrong_keeps_the_threshold_of_packages(packages: d
 
 def test_what_was_fitted_on_packages_is_kept(packages: dict[str, Any]) -> None:
     assert set(packages) == {"cues", "second", "words", "pixels", "names", "context"}
-    assert all(len(row) <= len(KINDS) for row in packages["words"].values())
+    assert all(len(row) <= len(LEARNED_KINDS) for row in packages["words"].values())
