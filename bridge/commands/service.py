@@ -107,8 +107,8 @@ class Systemd(Manager):
         if not _succeeds("systemctl", "--user", "show-environment"):
             raise ServiceError(
                 text(
-                    "No systemd user session runs here, as in a container or after `sudo`. Log in normally, or run "
-                    "`popbridge serve`."
+                    "No systemd user session runs here, as in a container or after `sudo`. Log in normally, "
+                    "or run `popbridge serve`."
                 )
             )
         _call("systemctl", "--user", "daemon-reload")

@@ -15,6 +15,7 @@ PARAMS = {
     "bridge.echo": {"value": [1, "x"]},
     "image.compress": {"format": "auto", "target_db": 20, "alpha": "drop"},
     "image.pack_channels": {"layout": "orm", "holds": ["occlusion"]},
+    "texture.preview_lit": {"kind": "albedo"},
     "image.pipeline": {"steps": [{"workload": "image.resize", "params": {"factor": 0.5}}]},
     "image.resize": {"width": 8},
     "image.unpack_channels": {"layout": "rgba"},
