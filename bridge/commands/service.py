@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -63,7 +64,7 @@ class ServiceError(UserError):
     """The system's service manager refused."""
 
 
-class Manager:
+class Manager(ABC):
     """What starts programs at login on one system."""
 
     name: AnyText
@@ -72,21 +73,21 @@ class Manager:
     keeps_logs = False
     """Whether it stores what the daemon prints."""
 
+    @abstractmethod
     def content(self, command: Sequence[str]) -> bytes:
         """Returns the file's content for a daemon that starts with `command`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def enable(self, *, start: bool) -> None:
         """Registers the file; with `start`, starts the daemon now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def disable(self) -> None:
         """Ends the daemon that the manager runs, and unregisters the file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def enabled(self) -> bool:
         """Whether the manager will start the daemon at the next login."""
-        raise NotImplementedError
 
 
 class Systemd(Manager):
