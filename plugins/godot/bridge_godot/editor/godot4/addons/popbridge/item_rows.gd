@@ -18,6 +18,8 @@ const Text := preload("text.gd")
 
 # Milliseconds of a frame for new rows.
 const BUDGET_MS := 4
+# More rows than are visible: those exist before the next key comes.
+const FIRST_ROWS := 32
 const GAP := 6
 const PAD := 5
 const INDENT := 10
@@ -194,8 +196,9 @@ func _notification(what: int) -> void:
 		_style()
 
 
-# Creates rows until the deadline, in milliseconds since the editor's start; -1 for none.
-func _build(deadline: int) -> void:
+# Creates rows until the deadline, in milliseconds since the editor's start; -1 for none. `least` are created after it,
+# too.
+func _build(deadline: int, least := 0) -> void:
 	while not _unbuilt.is_empty():
 		var next: Array = _unbuilt[0]
 		var children := _model.children(next[0])
@@ -204,7 +207,8 @@ func _build(deadline: int) -> void:
 			continue
 		_add_row(children[next[1]].id, _rows[next[0]])
 		next[1] += 1
-		if deadline >= 0 and Time.get_ticks_msec() >= deadline:
+		least -= 1
+		if deadline >= 0 and least <= 0 and Time.get_ticks_msec() >= deadline:
 			return
 
 
@@ -499,7 +503,7 @@ func _set_open(id: String, is_open: bool) -> void:
 	_rows[id].set_custom_minimum_height(int(_layout(id).height))
 	_rows[id].set_collapsed(not is_open)
 	# The next key may go into the group before the next frame.
-	_build(Time.get_ticks_msec() + BUDGET_MS)
+	_build(Time.get_ticks_msec() + BUDGET_MS, FIRST_ROWS)
 	set_process(true)
 
 
