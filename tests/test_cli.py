@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -197,7 +198,7 @@ class TestMistakes:
             code, out, _ = popbridge(name, "-h")
             assert code == 0 and out.startswith(f"Usage: popbridge {name}")
         assert "popbridge run image.inspect rock.png --json" in popbridge("run", "--help")[1]
-        assert "[default: demo-output]" in popbridge("demo", "-h")[1]
+        assert "[default: demo-output]" in re.sub(r"\n +", "", popbridge("demo", "-h")[1])
 
     @pytest.mark.parametrize(
         ("error", "code", "says"),

@@ -153,12 +153,12 @@ class TestAudit:
     def test_normals_of_a_2d_picture_get_no_mipmaps_and_no_blocks(
         self, popbridge: Any, project: Path, tmp_path: Path
     ) -> None:
-        pictures.save(project / "ball.png", ball())
-        imported(project, "ball.png")
+        pictures.save(project / "ball_normal.png", ball())
+        imported(project, "ball_normal.png")
         (project / "hero.tres").write_text(
             '[gd_resource type="CanvasTexture" format=3]\n\n'
             '[ext_resource type="Texture2D" path="res://materials/rock_normal.png" id="1"]\n\n'
-            '[ext_resource type="Texture2D" path="res://ball.png" id="2"]\n\n'
+            '[ext_resource type="Texture2D" path="res://ball_normal.png" id="2"]\n\n'
             '[sub_resource type="CanvasTexture" id="b"]\nnormal_texture = ExtResource("2")\n\n'
             '[resource]\nnormal_texture = ExtResource("1")\n',
             encoding="utf-8",
@@ -168,7 +168,7 @@ class TestAudit:
         told = json.loads((tmp_path / "j").read_text())
         assert told["errors"] == 0, "lossless, they look right"
         files = {file["file"]: file for file in told["files"]}
-        for name in ("materials/rock_normal.png", "ball.png"):
+        for name in ("materials/rock_normal.png", "ball_normal.png"):
             assert files[name]["options"] == {"compress/normal_map": 1}
             found = [(finding["code"], finding["severity"]) for finding in files[name]["findings"]]
             assert found == [("normal_as_color", "note")]

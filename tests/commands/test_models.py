@@ -220,7 +220,7 @@ def test_a_workload_whose_model_is_missing_names_the_command_that_gets_it(
     popbridge: Any, tmp_path: Path
 ) -> None:
     picture = pictures.save(tmp_path / "rock.png", pictures.noise(3, 8))
-    code, _, err = popbridge("run", "image.upscale", str(picture), "--workers", "1")
+    code, _, err = popbridge("run", "image.upscale", str(picture), "--workers", "1", "--dry-run")
     assert code == 1
     assert "run `popbridge models pull waifu2x-upconv7-2x`" in err and "Traceback" not in err
 
