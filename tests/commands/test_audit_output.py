@@ -34,9 +34,9 @@ def test_all_reports_are_written_at_once(popbridge: Any, project: Path, tmp_path
     code, out, _ = popbridge("audit", str(project), "--workers", "1", *flags, "--locale", "zh-CN")
     assert code == 1 and "法线" in out
     told = json.loads(files["json"].read_text(encoding="utf-8"))
-    assert told["errors"] >= 1 and told["memory"] > 0
+    assert told["warnings"] >= 1 and told["memory"] > 0
     page = files["html"].read_text(encoding="utf-8")
-    assert page.count("data:image/webp;base64,") == len(told["files"])
+    assert page.count("data:image/webp;base64,") >= len(told["files"])
     assert json.loads(files["sarif"].read_text(encoding="utf-8"))["version"] == "2.1.0"
 
 
