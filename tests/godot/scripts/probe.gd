@@ -13,6 +13,9 @@ var dock: Control
 var statuses := []
 
 var _beside: LineEdit
+# By function body. Godot 4 may crash if a script is compiled while its threads write the documentation, in the first
+# seconds: https://github.com/godotengine/godot/issues/123273.
+var _scripts := {}
 # When the last frame began, and the longest since `time_frames`: milliseconds.
 var _frame_at := 0
 var _longest_frame := 0
@@ -25,11 +28,14 @@ func _process(_delta: float) -> void:
 	if not FileAccess.file_exists(IN):
 		return
 	_find_addon()
-	var script := GDScript.new()
-	script.source_code = HEAD + "func run(probe, dock):\n\t%s\n\treturn null\n" % _read(IN).replace("\n", "\n\t")
+	var body := _read(IN)
 	DirAccess.remove_absolute(IN)
-	script.reload()
-	_write(OUT + ".tmp", script.new().run(self, dock))
+	if not _scripts.has(body):
+		var script := GDScript.new()
+		script.source_code = HEAD + "func run(probe, dock):\n\t%s\n\treturn null\n" % body.replace("\n", "\n\t")
+		script.reload()
+		_scripts[body] = script
+	_write(OUT + ".tmp", _scripts[body].new().run(self, dock))
 	DirAccess.rename_absolute(OUT + ".tmp", OUT)
 
 
