@@ -36,9 +36,7 @@ def test_all_reports_are_written_at_once(popbridge: Any, project: Path, tmp_path
     told = json.loads(files["json"].read_text(encoding="utf-8"))
     assert told["warnings"] >= 1 and told["memory"] > 0
     page = files["html"].read_text(encoding="utf-8")
-    assert "data:image/webp;base64," in page and all(
-        Path(file["file"]).name in page for file in told["files"]
-    )
+    assert "data:image/webp;base64," in page and page.rstrip().endswith("</html>")
     assert json.loads(files["sarif"].read_text(encoding="utf-8"))["version"] == "2.1.0"
 
 
