@@ -287,7 +287,7 @@ class TextureFacts:
             return No("smooth_filter")
         if self.uses.domains - DOMAINS_2D:
             return No("used_in_3d")
-        # Godot itself sets mipmaps and blocks when it sees a texture drawn in 3D, and stops looking.
+        # An engine that sees a texture drawn in 3D sets mipmaps and blocks itself, and stops looking.
         seen = self.present.mipmaps is True and "mipmaps" not in self.detects
         if seen and not squares and not self.uses.domains:
             return No("perhaps_3d")
