@@ -435,6 +435,9 @@ class Pool:
         self._env = env
         self._growing = False
         self._starting = 0
+        """Workers that are made ready."""
+        self._spawning = 0
+        """Processes that are being started, and aren't among all yet."""
         self._idle_timer: asyncio.TimerHandle | None = None
         self._turns: FairTurns[asyncio.Future[Worker]] = FairTurns()
         self._idle: list[Worker] = []
@@ -482,7 +485,7 @@ class Pool:
 
     def wake(self) -> None:
         """Starts a worker if none runs: a job is likely to come."""
-        if not self._all and not self._growing and not self._closing.is_set():
+        if not self._count and not self._growing and not self._closing.is_set():
             self._growing = True
             self._in_background(self._grow())
 
@@ -499,7 +502,7 @@ class Pool:
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._turns.add(turn, priority, again=again)
         self._assign()
-        if self._turns and self._idle_s and not self._growing and len(self._all) < self.size:
+        if self._turns and self._idle_s and not self._growing and self._count < self.size:
             self._growing = True
             self._in_background(self._grow())
         try:
@@ -587,15 +590,15 @@ class Pool:
         """Starts workers for jobs that wait: at once if none runs, else after GROW_S."""
         tries = 0
         try:
-            while (self._turns or not self._all) and len(self._all) < self.size:
-                pause = RESPAWN.pause_s(tries - 1) if tries else GROW_S if self._all else 0.0
+            while (self._turns or not self._count) and self._count < self.size:
+                pause = RESPAWN.pause_s(tries - 1) if tries else GROW_S if self._count else 0.0
                 if await self._closed_within(pause):
                     return
                 try:
-                    if not self._all:
+                    if not self._count:
                         await self._spawn()
-                    wanted = min(len(self._turns) - self._starting, self.size - len(self._all))
-                    for _ in range(wanted):
+                    # A worker that died may be replaced meanwhile.
+                    while self._starting < len(self._turns) and self._count < self.size:
                         await self._spawn(warm=True)
                     tries = 0
                 # Jobs that wait get no worker unless this goes on.
@@ -631,8 +634,16 @@ class Pool:
         await worker.end()
         await self._report_end(worker.pid)
 
+    @property
+    def _count(self) -> int:
+        return len(self._all) + self._spawning
+
     async def _spawn(self, *, warm: bool = False) -> None:
-        worker = await Worker.spawn(self._setup, self._env)
+        self._spawning += 1
+        try:
+            worker = await Worker.spawn(self._setup, self._env)
+        finally:
+            self._spawning -= 1
         if self._closing.is_set():
             return await worker.end()
         self._all.add(worker)
@@ -647,7 +658,7 @@ class Pool:
         self._all.discard(worker)
         if healthy:
             await self._report_end(worker.pid)
-        if self._idle_s and (len(self._all) >= self.size or (self._all and not self._turns)):
+        if self._idle_s and (self._count >= self.size or (self._count and not self._turns)):
             return
         tries = 0
         while not await self._closed_within(RESPAWN.pause_s(tries - 1) if tries else 0.0):

@@ -241,3 +241,10 @@ class TestWorkersOnDemand:
                 job = asyncio.create_task(go(local, workloads.say))
                 await until(lambda: local.pool.ended["crashed"], "the death of the second worker")
             await job
+
+    async def test_a_crash_makes_no_more_than_allowed(self, make_executor):
+        local = await make_executor(workers=1, warm=(), idle_s=60.0)
+        for _ in range(2):
+            await refused(go(local, workloads.crash, "exit"), "worker_crashed")
+            await go(local, workloads.say)
+            assert len(local.pool.pids) == 1
