@@ -624,13 +624,15 @@ class Pool:
         self._idle_timer = None
         now = time.monotonic()
         while self._idle and now - self._idle[0].since >= self._idle_s:
-            self._in_background(self._retire(self._idle.pop(0)))
+            worker = self._idle.pop(0)
+            # At once: a job that comes before the process has ended must not count on it.
+            self._all.discard(worker)
+            self._in_background(self._retire(worker))
         if self._idle:
             due = self._idle[0].since + self._idle_s - now
             self._idle_timer = asyncio.get_running_loop().call_later(max(due, 0.01), self._end_idle)
 
     async def _retire(self, worker: Worker) -> None:
-        self._all.discard(worker)
         await worker.end()
         await self._report_end(worker.pid)
 

@@ -248,3 +248,12 @@ class TestWorkersOnDemand:
             await refused(go(local, workloads.crash, "exit"), "worker_crashed")
             await go(local, workloads.say)
             assert len(local.pool.pids) == 1
+
+    async def test_a_job_that_comes_as_the_last_worker_is_ended_gets_another(self, make_executor):
+        local = await make_executor(workers=1, warm=(), idle_s=60.0)
+        pid = (await go(local, workloads.say)).value["pid"]
+        local.pool._idle_s = 0.0
+        local.pool._end_idle()  # nothing else has run since
+        local.pool._idle_s = 60.0
+        async with asyncio.timeout(20):
+            assert (await go(local, workloads.say)).value["pid"] != pid
