@@ -41,16 +41,18 @@ export class Windowed {
   }
 
   update() {
-    const top = -this.host.getBoundingClientRect().top;
     const rows = Math.ceil(this.count / this.columns);
+    if (this.whole) return this.draw(0, rows, rows);
+    const top = -this.host.getBoundingClientRect().top;
     const first = Math.max(0, Math.min(rows - 1, Math.floor(top / this.height)) - OVERSCAN);
     const last = Math.min(rows, Math.ceil((top + innerHeight) / this.height) + OVERSCAN);
     this.draw(first, Math.max(last, Math.min(rows, first + 1)), rows);
   }
 
+  /** Draws all elements from now on, for paper, whatever is scrolled or resized meanwhile. */
   all() {
-    const rows = Math.ceil(this.count / this.columns);
-    this.draw(0, rows, rows);
+    this.whole = true;
+    this.update();
   }
 
   draw(first, last, rows) {

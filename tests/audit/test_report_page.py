@@ -255,6 +255,8 @@ def test_print_has_all_textures_in_light_colours(opened: Any) -> None:
         media="print",
         features=[{"name": "prefers-color-scheme", "value": "dark"}],
     )
+    # Paper has another width, which browsers may tell late.
+    page.run("dispatchEvent(new Event('resize'))")
     assert len(page.run(SHOWN)) == 300
     assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     page.send("Emulation.setEmulatedMedia", media="")
