@@ -126,9 +126,9 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Runs pytest with `arguments`; without any, all that `parts` returns."""
     install("requirements-dev.lock")
     if options.engines:
-        engines = [str(PYTHON), "tools/engines.py", "--require"]
-        if status := run(engines, environment()):
-            return status
+        for program in (["tools/engines.py", "--require"], ["tools/csharp.py"], ["tools/axe.py"]):
+            if status := run([str(PYTHON), *program], environment()):
+                return status
     env = testing(options.engines)
     if arguments:
         measure = ["--cov"] if options.coverage else []
