@@ -22,6 +22,8 @@ export const CLOSE_PROTOCOL_UNSUPPORTED = 4010;
 export const CLOSE_SESSION_INVALID = 4011;
 export const CLOSE_FEATURE_UNSUPPORTED = 4012;
 export const CLOSE_TOO_SLOW = 4013;
+export const CLOSE_TOKEN_REVOKED = 4014;
+export const CLOSE_NOT_ALLOWED = 4015;
 export const CLOSE_TOO_BIG = 1009;
 export const CLOSE_RESTART = 1012;
 export const ERROR_BAD_PARAMS = "bad_params";
@@ -54,11 +56,13 @@ export const CLOSE_TEXTS: Readonly<Record<number, string>> = {
   4006: "Clients can't send messages of this `type`.",
   4007: "`identify` must be the first message, within 10 s of `hello`.",
   4008: "`identify` can be sent only once.",
-  4009: "The token is wrong. Read connection.json again.",
+  4009: "The token or its proof is wrong. Read connection.json again.",
   4010: "Update the editor addon or the daemon, whichever is older.",
   4011: "The session has ended or another connection uses it. Send `identify` without `resume`.",
   4012: "The daemon lacks a required feature; see `hello.features`.",
   4013: "Too much is unacknowledged. Resume the session and acknowledge the handled messages; if 4011 follows, the session has ended.",
+  4014: "The token was revoked or has expired. Ask for a new one.",
+  4015: "The token's scopes don't allow what `identify` asks for; the close reason names a scope that does.",
   1009: "The frame exceeds `limits.frame`. Send large data as a blob.",
   1012: "The daemon is stopping or restarting. Wait, then resume the session.",
 };
@@ -97,8 +101,10 @@ export interface Limits {
 export interface AuthOffer {
   /** The client uses one of them. */
   methods: "proof" | "token"[];
-  /** Hex; part of the data that a proof signs. */
+  /** Hex, new for each connection; part of what the proofs sign. */
   nonce: string;
+  /** Set if the URL has `token` and `nonce`. Check it before you send anything. */
+  proof?: string;
 }
 
 /** The first message of the server: its identity, features and limits. */
@@ -147,6 +153,10 @@ export interface Ready {
   resumed: boolean;
   /** The available workloads. */
   workloads: WorkloadInfo[];
+  /** The bearer token for HTTP, valid as long as the session and this run of the daemon. */
+  http_token?: string;
+  /** The scopes that the session has. */
+  scopes?: string[];
   /** Set if an adapter supports the engine. */
   adapter?: AdapterInfo;
   /** A text to show to the user. */
@@ -427,12 +437,14 @@ export interface ClientInfo {
 }
 
 export interface AuthProof {
-  /** The token from connection.json; otherwise send `proof` and `nonce`. */
-  token?: string;
-  /** HMAC-SHA256(token, server nonce + client nonce), hex. */
+  /** The client's proof that it knows the token, hex. */
   proof?: string;
-  /** The client's nonce for the proof. */
+  /** The client's nonce, as in the URL. */
   nonce?: string;
+  /** The token's id, as in the URL. */
+  id?: string;
+  /** The token itself, from older clients. A program that has taken the daemon's port would read it. */
+  token?: string;
 }
 
 export interface EngineInfo {
@@ -580,6 +592,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Spec>>>> = {
   AuthOffer: {
     methods: { kind: "list", required: true, item: { kind: "str", choices: ["proof", "token"] } },
     nonce: { kind: "str", required: true },
+    proof: { kind: "str", digest: true },
   },
   Hello: {
     protocol: { kind: "int", required: true },
@@ -604,6 +617,8 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Spec>>>> = {
     resume_token: { kind: "str", required: true },
     resumed: { kind: "bool", required: true },
     workloads: { kind: "list", required: true, item: { kind: "record", record: "WorkloadInfo" } },
+    http_token: { kind: "str" },
+    scopes: { kind: "list", item: { kind: "str", low: 1, high: 128 } },
     adapter: { kind: "record", record: "AdapterInfo" },
     notice: { kind: "str" },
     popups: { kind: "list", item: { kind: "int", low: 0, high: 9007199254740991 } },
@@ -741,9 +756,10 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Spec>>>> = {
     version: { kind: "str", low: 1, high: 128, required: true },
   },
   AuthProof: {
-    token: { kind: "str", high: 4096 },
     proof: { kind: "str" },
     nonce: { kind: "str", high: 4096 },
+    id: { kind: "str", high: 4096 },
+    token: { kind: "str", high: 4096 },
   },
   EngineInfo: {
     name: { kind: "str", low: 1, high: 128, required: true },

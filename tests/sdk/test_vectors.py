@@ -124,5 +124,12 @@ def test_invalid_messages_are_refused_by_the_same_code_and_field(driver: Any, si
     ]
 
 
+def test_both_sides_prove_that_they_know_the_token(driver: Any) -> None:
+    proofs = json.loads((ROOT / "tests/vectors/proof.json").read_text(encoding="utf-8"))
+    given = ("token", "id", "client_nonce", "server_nonce", "fingerprint")
+    answers = driver(["proof " + " ".join(each[name] for name in given) for each in proofs])
+    assert answers == [f"{each['server_proof']} {each['client_proof']}" for each in proofs]
+
+
 FREE = {"reject-not-a-number", "reject-infinity", "reject-key-of-wrong-type", "reject-too-deep",
         "reject-integer-of-65-bits-text"}  # fmt: skip

@@ -33,6 +33,8 @@ namespace PopBridge.Protocol
         public const int CloseSessionInvalid = 4011;
         public const int CloseFeatureUnsupported = 4012;
         public const int CloseTooSlow = 4013;
+        public const int CloseTokenRevoked = 4014;
+        public const int CloseNotAllowed = 4015;
         public const int CloseTooBig = 1009;
         public const int CloseRestart = 1012;
         public const string ErrorBadParams = "bad_params";
@@ -69,11 +71,13 @@ namespace PopBridge.Protocol
                 case 4006: return "Clients can't send messages of this `type`.";
                 case 4007: return "`identify` must be the first message, within 10 s of `hello`.";
                 case 4008: return "`identify` can be sent only once.";
-                case 4009: return "The token is wrong. Read connection.json again.";
+                case 4009: return "The token or its proof is wrong. Read connection.json again.";
                 case 4010: return "Update the editor addon or the daemon, whichever is older.";
                 case 4011: return "The session has ended or another connection uses it. Send `identify` without `resume`.";
                 case 4012: return "The daemon lacks a required feature; see `hello.features`.";
                 case 4013: return "Too much is unacknowledged. Resume the session and acknowledge the handled messages; if 4011 follows, the session has ended.";
+                case 4014: return "The token was revoked or has expired. Ask for a new one.";
+                case 4015: return "The token's scopes don't allow what `identify` asks for; the close reason names a scope that does.";
                 case 1009: return "The frame exceeds `limits.frame`. Send large data as a blob.";
                 case 1012: return "The daemon is stopping or restarting. Wait, then resume the session.";
                 default: return null;
@@ -683,8 +687,10 @@ namespace PopBridge.Protocol
     {
         /// <summary>The client uses one of them.</summary>
         public List<string> Methods;
-        /// <summary>Hex; part of the data that a proof signs.</summary>
+        /// <summary>Hex, new for each connection; part of what the proofs sign.</summary>
         public string Nonce;
+        /// <summary>Set if the URL has `token` and `nonce`. Check it before you send anything.</summary>
+        public string Proof;
 
         internal static AuthOffer Read(MapReader fields)
         {
@@ -692,6 +698,7 @@ namespace PopBridge.Protocol
             {
                 Methods = fields.List("methods", MapReader.ItemChoice(new[] { "proof", "token" }), int.MaxValue),
                 Nonce = fields.Text("nonce", 0, int.MaxValue, false),
+                Proof = fields.OptionalText("proof", 0, int.MaxValue, true),
             };
         }
 
@@ -699,6 +706,7 @@ namespace PopBridge.Protocol
         {
             map["methods"] = Plain(Methods);
             map["nonce"] = Nonce;
+            if (Proof != null) map["proof"] = Proof;
         }
     }
 
@@ -811,6 +819,11 @@ namespace PopBridge.Protocol
         public bool Resumed;
         /// <summary>The available workloads.</summary>
         public List<WorkloadInfo> Workloads;
+        /// <summary>The bearer token for HTTP, valid as long as the session and this run of the
+        /// daemon.</summary>
+        public string HttpToken;
+        /// <summary>The scopes that the session has.</summary>
+        public List<string> Scopes;
         /// <summary>Set if an adapter supports the engine.</summary>
         public AdapterInfo Adapter;
         /// <summary>A text to show to the user.</summary>
@@ -828,6 +841,8 @@ namespace PopBridge.Protocol
                 ResumeToken = fields.Text("resume_token", 0, int.MaxValue, false),
                 Resumed = fields.Bool("resumed"),
                 Workloads = fields.List("workloads", MapReader.ItemRecord(WorkloadInfo.Read), int.MaxValue),
+                HttpToken = fields.OptionalText("http_token", 0, int.MaxValue, false),
+                Scopes = fields.OptionalList("scopes", MapReader.ItemText(1, 128, false), int.MaxValue),
                 Adapter = fields.OptionalRecord("adapter", AdapterInfo.Read),
                 Notice = fields.OptionalText("notice", 0, int.MaxValue, false),
                 Popups = fields.OptionalList("popups", MapReader.ItemInt(0, 9007199254740991), int.MaxValue),
@@ -840,6 +855,8 @@ namespace PopBridge.Protocol
             map["resume_token"] = ResumeToken;
             map["resumed"] = Resumed;
             map["workloads"] = Plain(Workloads);
+            if (HttpToken != null) map["http_token"] = HttpToken;
+            if (Scopes != null) map["scopes"] = Plain(Scopes);
             if (Adapter != null) map["adapter"] = Plain(Adapter);
             if (Notice != null) map["notice"] = Notice;
             if (Popups != null) map["popups"] = Plain(Popups);
@@ -1552,28 +1569,33 @@ namespace PopBridge.Protocol
 
     public sealed class AuthProof : Record
     {
-        /// <summary>The token from connection.json; otherwise send `proof` and `nonce`.</summary>
-        public string Token;
-        /// <summary>HMAC-SHA256(token, server nonce + client nonce), hex.</summary>
+        /// <summary>The client's proof that it knows the token, hex.</summary>
         public string Proof;
-        /// <summary>The client's nonce for the proof.</summary>
+        /// <summary>The client's nonce, as in the URL.</summary>
         public string Nonce;
+        /// <summary>The token's id, as in the URL.</summary>
+        public string Id;
+        /// <summary>The token itself, from older clients. A program that has taken the daemon's port would
+        /// read it.</summary>
+        public string Token;
 
         internal static AuthProof Read(MapReader fields)
         {
             return new AuthProof
             {
-                Token = fields.OptionalText("token", 0, 4096, false),
                 Proof = fields.OptionalText("proof", 0, int.MaxValue, false),
                 Nonce = fields.OptionalText("nonce", 0, 4096, false),
+                Id = fields.OptionalText("id", 0, 4096, false),
+                Token = fields.OptionalText("token", 0, 4096, false),
             };
         }
 
         protected override void Write(Dictionary<string, object> map)
         {
-            if (Token != null) map["token"] = Token;
             if (Proof != null) map["proof"] = Proof;
             if (Nonce != null) map["nonce"] = Nonce;
+            if (Id != null) map["id"] = Id;
+            if (Token != null) map["token"] = Token;
         }
     }
 

@@ -28,6 +28,8 @@ CLOSE_PROTOCOL_UNSUPPORTED = 4010
 CLOSE_SESSION_INVALID = 4011
 CLOSE_FEATURE_UNSUPPORTED = 4012
 CLOSE_TOO_SLOW = 4013
+CLOSE_TOKEN_REVOKED = 4014
+CLOSE_NOT_ALLOWED = 4015
 CLOSE_TOO_BIG = 1009
 CLOSE_RESTART = 1012
 ERROR_BAD_PARAMS = 'bad_params'
@@ -59,11 +61,13 @@ CLOSE_TEXTS = {
     4006: "Clients can't send messages of this `type`.",
     4007: '`identify` must be the first message, within 10 s of `hello`.',
     4008: '`identify` can be sent only once.',
-    4009: 'The token is wrong. Read connection.json again.',
+    4009: 'The token or its proof is wrong. Read connection.json again.',
     4010: 'Update the editor addon or the daemon, whichever is older.',
     4011: 'The session has ended or another connection uses it. Send `identify` without `resume`.',
     4012: 'The daemon lacks a required feature; see `hello.features`.',
     4013: 'Too much is unacknowledged. Resume the session and acknowledge the handled messages; if 4011 follows, the session has ended.',
+    4014: 'The token was revoked or has expired. Ask for a new one.',
+    4015: "The token's scopes don't allow what `identify` asks for; the close reason names a scope that does.",
     1009: 'The frame exceeds `limits.frame`. Send large data as a blob.',
     1012: 'The daemon is stopping or restarting. Wait, then resume the session.',
 }
@@ -436,7 +440,9 @@ class AuthOffer(Record):
     methods = None  # type: Any
     """The client uses one of them."""
     nonce = None  # type: Any
-    """Hex; part of the data that a proof signs."""
+    """Hex, new for each connection; part of what the proofs sign."""
+    proof = None  # type: Any
+    """Set if the URL has `token` and `nonce`. Check it before you send anything."""
 
 
 class Hello(Record):
@@ -491,6 +497,10 @@ class Ready(Record):
     """Whether the session was resumed."""
     workloads = None  # type: Any
     """The available workloads."""
+    http_token = None  # type: Any
+    """The bearer token for HTTP, valid as long as the session and this run of the daemon."""
+    scopes = None  # type: Any
+    """The scopes that the session has."""
     adapter = None  # type: Any
     """Set if an adapter supports the engine."""
     notice = None  # type: Any
@@ -805,12 +815,14 @@ class ClientInfo(Record):
 class AuthProof(Record):
     """"""
 
-    token = None  # type: Any
-    """The token from connection.json; otherwise send `proof` and `nonce`."""
     proof = None  # type: Any
-    """HMAC-SHA256(token, server nonce + client nonce), hex."""
+    """The client's proof that it knows the token, hex."""
     nonce = None  # type: Any
-    """The client's nonce for the proof."""
+    """The client's nonce, as in the URL."""
+    id = None  # type: Any
+    """The token's id, as in the URL."""
+    token = None  # type: Any
+    """The token itself, from older clients. A program that has taken the daemon's port would read it."""
 
 
 class EngineInfo(Record):
@@ -944,6 +956,7 @@ Limits.FIELDS = {
 AuthOffer.FIELDS = {
     "methods": Spec(list, required=True, item=Spec(str, choices=('proof', 'token'))),
     "nonce": Spec(str, required=True),
+    "proof": Spec(str, digest=True),
 }
 Hello.FIELDS = {
     "protocol": Spec(int, required=True),
@@ -968,6 +981,8 @@ Ready.FIELDS = {
     "resume_token": Spec(str, required=True),
     "resumed": Spec(bool, required=True),
     "workloads": Spec(list, required=True, item=Spec(WorkloadInfo)),
+    "http_token": Spec(str),
+    "scopes": Spec(list, item=Spec(str, low=1, high=128)),
     "adapter": Spec(AdapterInfo),
     "notice": Spec(str),
     "popups": Spec(list, item=Spec(int, low=0, high=9007199254740991)),
@@ -1105,9 +1120,10 @@ ClientInfo.FIELDS = {
     "version": Spec(str, low=1, high=128, required=True),
 }
 AuthProof.FIELDS = {
-    "token": Spec(str, high=4096),
     "proof": Spec(str),
     "nonce": Spec(str, high=4096),
+    "id": Spec(str, high=4096),
+    "token": Spec(str, high=4096),
 }
 EngineInfo.FIELDS = {
     "name": Spec(str, low=1, high=128, required=True),
