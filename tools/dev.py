@@ -126,7 +126,12 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Runs pytest with `arguments`; without any, all that `parts` returns."""
     install("requirements-dev.lock")
     if options.engines:
-        for program in (["tools/engines.py", "--require"], ["tools/csharp.py"], ["tools/axe.py"]):
+        for program in (
+            ["tools/engines.py", "--require"],
+            ["tools/csharp.py"],
+            ["tools/typescript.py"],
+            ["tools/axe.py"],
+        ):
             if status := run([str(PYTHON), *program], environment()):
                 return status
     env = testing(options.engines)
