@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from accel.execution.backoff import Backoff
 from accel.text import AnyText, readable, text
+from bridge.client import trust
 from bridge.core import errors
 from bridge.core.codec import server_codec
 from bridge.core.errors import CLOSE_CODES, ErrorCode, RemoteProtocolError, RequestError, UserError
@@ -94,15 +96,17 @@ def as_request_error(error: Mapping[str, Any]) -> RequestError:
 
 
 async def dial(file: ConnectionFile) -> ClientConnection:
-    """Opens a socket, without the handshake. Raises UserError if no daemon is running."""
+    """Opens a socket, without the handshake. Raises UserError if no daemon is running, or another program
+    answers."""
     try:
-        return await connect(
-            file.ws,
-            subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
-            max_size=MAX_FRAME,
-            compression=None,
-            proxy=None,
-        )
+        try:
+            return await _open(file)
+        except ssl.SSLError:
+            if not trust.refresh(file):
+                raise
+            return await _open(file)
+    except ssl.SSLError as error:
+        raise trust.refusal(file, error) from None
     except (OSError, InvalidHandshake) as error:
         raise UserError(
             text(
@@ -111,6 +115,17 @@ async def dial(file: ConnectionFile) -> ClientConnection:
                 error=error,
             )
         ) from None
+
+
+async def _open(file: ConnectionFile) -> ClientConnection:
+    return await connect(
+        file.ws,
+        ssl=trust.context(file),
+        subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
+        max_size=MAX_FRAME,
+        compression=None,
+        proxy=None,
+    )
 
 
 async def greet(socket: ClientConnection, identify: Identify, file: ConnectionFile) -> tuple[Hello, Ready]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from accel.text import AnyText, Text, text
+from bridge.client import trust
 from bridge.client.client import Client, OnProgress
 from bridge.client.transfer import Progress
 from bridge.core import errors
@@ -207,16 +209,13 @@ async def _ends(client: Client) -> bool:
 
 TIMEOUT_S = 10.0
 
-# The daemon is never behind a proxy, and no proxy may see its token.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
 
 def ask_daemon() -> Status:
     """Returns the daemon's status; blocks. Raises UserError if no daemon answers."""
     file = ConnectionFile.read(Paths.find().connection_file)
     request = urllib.request.Request(f"{file.http}/status", headers={"Authorization": f"Bearer {file.token}"})
     try:
-        with _DIRECT.open(request, timeout=TIMEOUT_S) as response:
+        with trust.opener(file).open(request, timeout=TIMEOUT_S) as response:
             return msgspec.json.decode(response.read(), type=Status)
     except urllib.error.HTTPError as error:
         with error:
@@ -243,6 +242,8 @@ def ask_daemon() -> Status:
         ) from None
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(reason, ssl.SSLError):
+            raise trust.refusal(file, reason) from None
         raise UserError(
             text(
                 "PopBridge isn't running: no answer at {http} ({reason}). Start it with `popbridge serve`.",
