@@ -124,7 +124,7 @@ class Bridge:
             keep_s=settings["journal.keep_s"],
         )  # fmt: skip
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts)
-        handshake = Handshake(
+        handshake = self.handshake = Handshake(
             self.token, self.instance, settings, registry, self.sessions, self._arrived, runner.has_outputs
         )
         limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])

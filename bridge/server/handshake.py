@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +142,9 @@ class Handshake:
         self._sessions = sessions
         self._arrived = arrived
         self._use = use
+        self._certified: tuple[str, ...] = ()
+        self.fingerprint = ""
+        """SHA-256 of the certificate that clients pin; empty without TLS."""
         self._workloads = [
             WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
             for w in registry.workloads.values()
@@ -163,8 +166,13 @@ class Handshake:
 
     @property
     def allowed_hosts(self) -> Collection[str]:
+        """Names besides loopback that Host headers may have."""
         hosts: Collection[str] = self._settings["allowed_hosts"]
-        return hosts
+        return (*hosts, *self._certified) if self._certified else hosts
+
+    def show_certificate(self, names: Iterable[str], fingerprint: str) -> None:
+        """Accepts the names of the daemon's certificate in Host headers."""
+        self._certified, self.fingerprint = tuple(names), fingerprint
 
     def hello(self, nonce: str) -> Hello:
         """Returns the first message."""
@@ -280,8 +288,9 @@ def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Ide
     """Removes the project root if the client is on another machine. Raises RemoteProtocolError."""
     if not identify.project or not identify.project.root:
         return identify
-    client = scope.get("client")
-    if not (client and auth.is_loopback(client[0])):
+    client, server = scope.get("client"), scope.get("server")
+    # A program that comes from the daemon's own address runs on its machine, too.
+    if not (client and (auth.is_loopback(client[0]) or (server and client[0] == server[0]))):
         return replace(identify, project=replace(identify.project, root=UNSET))
     if not Path(identify.project.root).is_absolute():
         raise RemoteProtocolError(
