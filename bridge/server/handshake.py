@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 from accel.text import AnyText, clauses, sentences, text
 from bridge import __version__
 from bridge.api import Adapter, Addon
-from bridge.core import auth, errors
+from bridge.core import access, auth, errors
 from bridge.core.codec import SUBPROTOCOLS
 from bridge.core.errors import RemoteProtocolError, UserError
 from bridge.core.messages import (
@@ -24,6 +24,7 @@ from bridge.core.messages import (
     PROTOCOL,
     AdapterInfo,
     AuthOffer,
+    AuthProof,
     EngineInfo,
     Hello,
     Identify,
@@ -39,6 +40,7 @@ from bridge.core.versions import Choice
 from bridge.host.host import Registry
 from bridge.locale import translate
 from bridge.paths import quoted
+from bridge.server.authenticator import Authenticator, Challenge, peer_of
 from bridge.server.live_session import LiveSession, mates
 from bridge.server.sessions import Sessions, unknown_session
 
@@ -122,7 +124,7 @@ class Handshake:
 
     def __init__(
         self,
-        token: str,
+        authenticator: Authenticator,
         instance: str,
         settings: Settings,
         registry: Registry,
@@ -133,7 +135,7 @@ class Handshake:
         """`arrived` is called with a connected session, whether its client was restarted, and the popups of
         other sessions that `ready` listed. `use` records a use of the files of an unacknowledged answer,
         which its client may fetch now."""
-        self.token = token
+        self.authenticator = authenticator
         self.max_frame = MAX_FRAME
         self.features = FEATURES
         self._instance = instance
@@ -142,9 +144,8 @@ class Handshake:
         self._sessions = sessions
         self._arrived = arrived
         self._use = use
-        self._certified: tuple[str, ...] = ()
-        self.fingerprint = ""
-        """SHA-256 of the certificate that clients pin; empty without TLS."""
+        self.certified_names: tuple[str, ...] = ()
+        """Names of the daemon's certificate, which Host headers may have; empty without TLS."""
         self._workloads = [
             WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
             for w in registry.workloads.values()
@@ -168,13 +169,9 @@ class Handshake:
     def allowed_hosts(self) -> Collection[str]:
         """Names besides loopback that Host headers may have."""
         hosts: Collection[str] = self._settings["allowed_hosts"]
-        return (*hosts, *self._certified) if self._certified else hosts
+        return (*hosts, *self.certified_names)
 
-    def show_certificate(self, names: Iterable[str], fingerprint: str) -> None:
-        """Accepts the names of the daemon's certificate in Host headers."""
-        self._certified, self.fingerprint = tuple(names), fingerprint
-
-    def hello(self, nonce: str) -> Hello:
+    def hello(self, challenge: Challenge) -> Hello:
         """Returns the first message."""
         return Hello(
             protocol=PROTOCOL,
@@ -186,14 +183,24 @@ class Handshake:
                 inflight=self._settings["session.inflight"],
             ),
             heartbeat_s=self._settings["heartbeat_s"],
-            auth=AuthOffer(methods=["token", "proof"], nonce=nonce),
+            auth=AuthOffer(methods=["proof", "token"], nonce=challenge.server_nonce, proof=challenge.proof),
         )
 
     async def admit(
-        self, identify: Identify, socket: AsgiSocket, scope: MutableMapping[str, Any]
+        self, identify: Identify, challenge: Challenge, socket: AsgiSocket, scope: MutableMapping[str, Any]
     ) -> LiveSession:
-        """Opens or resumes a session; sends `ready` and the unacknowledged messages."""
-        identify = _with_local_root(identify, scope)
+        """Opens or resumes a session; sends `ready` and the unacknowledged messages.
+
+        Raises RemoteProtocolError, also for a client without the right to be what it says.
+        """
+        principal = self.authenticator.identify(identify, challenge, peer_of(scope))
+        if identify.client.kind == "editor" and not principal.may("edit"):
+            scopes = ", ".join(access.scopes_with("edit"))
+            raise RemoteProtocolError(
+                errors.NOT_ALLOWED, f"field 'client.kind': an editor needs a token with a scope of: {scopes}"
+            )
+        # Of what the client sent, only the token's id is stored.
+        identify = replace(_with_local_root(identify, scope), auth=AuthProof(id=principal.token_id))
         choice, notice = self._adapter(identify.engine or None)
         if choice is not None:
             notice = sentences([notice, addon_notice(identify, choice.adapter)])
@@ -215,6 +222,7 @@ class Handshake:
                 if live.ended:
                     # It expired while this task was waiting for the locks.
                     raise unknown_session(live.id)
+                live.principal = principal
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)
                 shown = translate(notice, identify.locale or "")
@@ -264,6 +272,8 @@ class Handshake:
             resume_token=token,
             resumed=resumed,
             workloads=self._workloads,
+            http_token=self.authenticator.http_token(live),
+            scopes=list(live.principal.scopes),
             adapter=UNSET
             if choice is None
             else AdapterInfo(

@@ -17,6 +17,7 @@ import msgspec
 from accel.text import text
 from bridge.api import Adapter, SessionView
 from bridge.core import errors
+from bridge.core.access import NOBODY
 from bridge.core.errors import RemoteProtocolError, RequestError
 from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered, Popup, PopupClose, Request
 from bridge.core.session import MAX_OUTBOX, Session
@@ -152,6 +153,10 @@ class LiveSession:
         """`relieve` is called when `total` exceeds its limit."""
         self._relieve = relieve
         self.session = session
+        self.principal = NOBODY
+        """Who its client is; has no right until a client of this run has identified."""
+        self.http_digest = b""
+        """The digest of its HTTP token; empty without one."""
         self.identified(identify, choice)
         self._closings: dict[int, PopupClose] = {}
         """`popup_close` messages that are waiting for a connection, by popup id."""

@@ -206,13 +206,14 @@ class Server(uvicorn.Server):
         certificate, leaf = self._certificate, None
         if certificate is not None:
             host, leaf = certificate.host_for(host), certificate.leaf
-            self._bridge.handshake.show_certificate(leaf.names, leaf.fingerprint)
+            self._bridge.handshake.certified_names = leaf.names
+            self._bridge.authenticator.fingerprint = leaf.fingerprint
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         secure = "" if leaf is None else "s"
         return ConnectionFile(
             ws=f"ws{secure}://{address}/ws",
             http=f"http{secure}://{address}",
-            token=self._bridge.token,
+            token=self._bridge.authenticator.local_token,
             pid=os.getpid(),
             protocol=PROTOCOL,
             fingerprint=leaf.fingerprint if leaf is not None else None,

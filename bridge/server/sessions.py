@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from bridge.api import Adapter
 from bridge.core import auth, errors
+from bridge.core.access import LOCAL_ID
 from bridge.core.errors import RemoteProtocolError, StoreError
 from bridge.core.messages import Identify
 from bridge.core.session import Session
@@ -78,13 +79,17 @@ class Sessions:
     def resume(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str, bool]:
         """Returns the session to resume, its resume token, and whether its client was restarted.
 
-        Raises RemoteProtocolError if the session is unknown or the token is wrong.
+        Raises RemoteProtocolError if the session is unknown, was opened with another client token, or the
+        resume token is wrong.
         """
         resume = identify.resume
         assert resume is not UNSET
         live = self._live.get(resume.session)
         digest = auth.digest(resume.token)
         if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
+            raise unknown_session(resume.session)
+        # Sessions of PopBridge 0.2 and older don't say whose they are: all were the local user's.
+        if (live.identify.auth.id or LOCAL_ID) != (identify.auth.id or LOCAL_ID):
             raise unknown_session(resume.session)
         live.identified(identify, choice)
         # The token stays the same, because a new one would be lost if `ready` never arrived.

@@ -240,7 +240,8 @@ class SessionStore:
 
 
 def _without_secrets(identify: Identify) -> bytes:
-    return pack(msgspec.structs.replace(identify, auth=type(identify.auth)(), resume=msgspec.UNSET))
+    auth = type(identify.auth)(id=identify.auth.id)
+    return pack(msgspec.structs.replace(identify, auth=auth, resume=msgspec.UNSET))
 
 
 MAX_MARKS = 100_000
