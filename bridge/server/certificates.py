@@ -142,7 +142,7 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         return ()
     found = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
-    return (*found, *map(str, names.get_values_for_type(x509.IPAddress)))
+    return tuple(_unique([*found, *map(str, names.get_values_for_type(x509.IPAddress))]))
 
 
 def create(folder: Path, names: Iterable[str] = (), *, force: bool = False) -> Leaf:
@@ -218,7 +218,7 @@ def renew(folder: Path, names: Iterable[str] = ()) -> Leaf:
     wanted = [*LOOPBACK, *map(checked_name, names)]
     if (folder / LEAF_FILE).exists():
         wanted += _names(x509.load_pem_x509_certificate((folder / LEAF_FILE).read_bytes()))
-    permitted = ca.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees or []
+    permitted = _permitted(ca)
     for name in wanted:
         if not any(_permits(subtree, name) for subtree in permitted):
             raise UserError(
@@ -240,7 +240,7 @@ def _sign(
     public = key.public_key()
     leaf = (
         _builder(subject, ca.subject, public, LEAF_DAYS, ca.not_valid_after_utc)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_alternative_names(names, _permitted(ca))), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(is_authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -293,12 +293,17 @@ def _constraints(names: Iterable[str]) -> x509.NameConstraints:
     permitted: list[x509.GeneralName] = []
     for name in names:
         address = _address(name)
-        if address is None:
+        if ":" not in name:
             permitted.append(x509.DNSName(name.removeprefix("*.")))
-        elif not _is_private(address):
+        if address is not None and not _is_private(address):
             permitted.append(x509.IPAddress(ipaddress.ip_network(address)))
     permitted += [x509.IPAddress(network) for network in PRIVATE_NETWORKS]
     return x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=None)
+
+
+def _permitted(ca: x509.Certificate) -> Sequence[x509.GeneralName]:
+    constraints = ca.extensions.get_extension_for_class(x509.NameConstraints).value
+    return constraints.permitted_subtrees or ()
 
 
 def _permits(subtree: x509.GeneralName, name: str) -> bool:
@@ -309,7 +314,7 @@ def _permits(subtree: x509.GeneralName, name: str) -> bool:
         assert isinstance(network, ipaddress.IPv4Network | ipaddress.IPv6Network)
         return address is not None and address in network
     name = name.removeprefix("*.")
-    return address is None and (name == subtree.value or name.endswith(f".{subtree.value}"))
+    return ":" not in name and (name == subtree.value or name.endswith(f".{subtree.value}"))
 
 
 def checked_name(name: str) -> str:
@@ -363,9 +368,19 @@ def _address(name: str) -> Address | None:
         return None
 
 
-def _general_name(name: str) -> x509.GeneralName:
-    address = _address(name)
-    return x509.DNSName(name) if address is None else x509.IPAddress(address)
+def _alternative_names(names: Iterable[str], permitted: Sequence[x509.GeneralName]) -> list[x509.GeneralName]:
+    """Returns names as a certificate has them, of which `permitted` are the authority's subtrees.
+
+    IPv4 addresses are host names as well: mbed TLS 2, which is that of older Godots, compares no addresses.
+    """
+    found: list[x509.GeneralName] = []
+    for name in names:
+        hosts = [subtree for subtree in permitted if isinstance(subtree, x509.DNSName)]
+        if any(_permits(subtree, name) for subtree in hosts):
+            found.append(x509.DNSName(name))
+        if (address := _address(name)) is not None:
+            found.append(x509.IPAddress(address))
+    return found
 
 
 def _unique(names: Iterable[str]) -> list[str]:

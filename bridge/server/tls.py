@@ -30,7 +30,7 @@ HANDSHAKE_S = 10.0
 """Time limit for the handshake, from the start of the connection."""
 RECORD = 16 * 1024
 """Most plaintext of a TLS record (RFC 8446 §5.1)."""
-HANDSHAKE_STEP = 512
+HANDSHAKE_STEP = 256
 """Bytes that a handshake takes at a time. OpenSSL's memory buffers never shrink."""
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else."""
