@@ -178,7 +178,9 @@ def create(folder: Path, names: Iterable[str] = (), *, force: bool = False) -> L
         .add_extension(_constraints(wanted), critical=False)
         .sign(key, hashes.SHA256())
     )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # It may be the first in the data folder; `parents` sets no modes.
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     if os.name == "posix":
         folder.chmod(0o700)
     write_private(folder / CA_KEY_FILE, _pem(key))

@@ -18,6 +18,8 @@ from websockets.http11 import Request, Response
 
 from bridge.core import auth
 from bridge.core.messages import MAX_FRAME, MAX_INLINE, PROTOCOL, SUBPROTOCOL_MSGPACK
+from bridge.server.certificates import Leaf
+from bridge.server.tls import server_context
 
 WAIT_S = 30.0
 DEADLINE_MS = 30_000
@@ -45,8 +47,10 @@ class Daemon:
     token = "local.Zm9yIHRlc3RzIG9ubHksIG5vdCBhIHJlYWwgc2VjcmU"
     http_token = "http-token"
 
-    def __init__(self, home: Path, frame: int = MAX_FRAME) -> None:
+    def __init__(self, home: Path, frame: int = MAX_FRAME, leaf: Leaf | None = None) -> None:
+        """With `leaf`, it accepts TLS only, and shows this certificate."""
         self.home = home
+        self.leaf = leaf
         self.frame = frame
         self.said: list[dict[str, Any]] = []
         """All messages of all clients, in order."""
@@ -90,19 +94,24 @@ class Daemon:
             max_size=MAX_FRAME,
             compression=None,
             process_request=self._blob,
+            ssl=server_context(self.leaf) if self.leaf else None,
         )
         self.publish(self._server.sockets[0].getsockname()[1])
 
     def publish(self, port: int) -> None:
         """Tells clients that a daemon listens there."""
+        secure = "s" if self.leaf else ""
         connection = {
-            "ws": f"ws://127.0.0.1:{port}/ws",
-            "http": f"http://127.0.0.1:{port}",
+            "ws": f"ws{secure}://127.0.0.1:{port}/ws",
+            "http": f"http{secure}://127.0.0.1:{port}",
             "token": self.token,
-            "fingerprint": None,
+            "fingerprint": self.leaf and self.leaf.fingerprint,
+            "ca": self.leaf and self.leaf.ca,
             "pid": 1,
             "protocol": PROTOCOL,
         }
+        if self.leaf:
+            (self.home / "ca.pem").write_text(self.leaf.ca, encoding="ascii")
         (self.home / "connection.json").write_text(json.dumps(connection), encoding="utf-8")
 
     async def stop(self) -> None:
@@ -222,7 +231,9 @@ class Daemon:
     def hello(self, path: str) -> dict[str, Any]:
         """What a client gets first that asked for a socket at `path`."""
         query = dict(parse_qsl(urlsplit(path).query))
-        message = auth.signed_message(query["token"], query["nonce"], NONCE, "")
+        message = auth.signed_message(
+            query["token"], query["nonce"], NONCE, self.leaf.fingerprint if self.leaf else ""
+        )
         proof = auth.server_proof(auth.verifier(self.token).server_key, message)
         return {
             "type": "hello",
