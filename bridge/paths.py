@@ -65,6 +65,16 @@ class Paths(Struct, frozen=True):
         return self.runtime / "connection.json"
 
     @property
+    def ca_file(self) -> Path:
+        """The certificate to trust, for programs that want a file; beside `connection.json`."""
+        return self.runtime / "ca.pem"
+
+    @property
+    def certificates(self) -> Path:
+        """The local certificate authority, and the daemon's certificate and key."""
+        return self.data / "certs"
+
+    @property
     def lock_file(self) -> Path:
         """Locked by the running daemon."""
         return self.runtime / "popbridge.lock"
@@ -178,12 +188,19 @@ class ConnectionFile(Struct):
     pid: int
     protocol: int
     fingerprint: str | None = None
+    """SHA-256 of the daemon's certificate (DER), in lower-case hex; None without TLS."""
+    ca: str | None = None
+    """Certificate (PEM) to trust; None without TLS."""
+    path: str = ""
+    """Where it was read; not part of the file."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Reads the file. Raises UserError if it is missing or invalid."""
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
+            file = msgspec.json.decode(path.read_bytes(), type=cls)
+            file.path = str(path)
+            return file
         except (OSError, ValueError) as error:
             if (blocked := _blocking_file(path)) is not None:
                 message = text(
@@ -201,7 +218,9 @@ class ConnectionFile(Struct):
 
     def write(self, path: Path) -> None:
         """Writes the file atomically, readable by its owner only."""
-        write_private(path, json.dumps(msgspec.to_builtins(self), indent=1).encode())
+        fields = msgspec.to_builtins(self)
+        del fields["path"]
+        write_private(path, json.dumps(fields, indent=1).encode())
 
 
 def _blocking_file(path: Path) -> Path | None:

@@ -10,19 +10,19 @@ import contextlib
 import hashlib
 import io
 import os
+import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from accel.atomic_file import replace_file
 from accel.text import text
-from bridge.client import connection
+from bridge.client import connection, trust
 from bridge.core.errors import UserError
 from bridge.paths import ConnectionFile
 
@@ -91,6 +91,10 @@ class Retries:
         if reached > self._reached:
             self._left, self._reached = TRIES, reached
         self._left -= 1
+        if isinstance(cause := error.__cause__, ssl.SSLCertVerificationError) and not trust.refresh(
+            self._file
+        ):
+            raise trust.refusal(self._file, cause) from None
         # A refused connection means that the daemon has ended; a new one has another port and token.
         if self._left <= 0 or isinstance(error.__cause__, ConnectionRefusedError) or self._stop.is_set():
             raise UserError(
@@ -280,10 +284,7 @@ def _ask(
 
 @contextlib.contextmanager
 def _connected(file: ConnectionFile, timeout_s: float = TIMEOUT_S) -> Iterator[HTTPConnection]:
-    # `http.client` uses no proxy, which must not get the token.
-    parts = urlsplit(file.http)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.netloc, timeout=timeout_s)
+    connection = trust.http_connection(file, timeout_s)
     try:
         yield connection
     finally:

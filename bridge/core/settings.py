@@ -115,11 +115,18 @@ MIN_BLOB_KEEP_S = 300.0
 
 SETTINGS = (
     Setting(name="host", type=str, default="127.0.0.1",
-            help="Address to listen on; must be a loopback address."),
+            help="Address to listen on; other than a loopback address only with `tls` on."),
     Setting(name="port", type=_ranged(int, 0, 65535), default=7757,
             help="TCP port to listen on; with 0, or if the port is taken, the system chooses one."),
     Setting(name="allowed_hosts", type=list[str], default=[],
             help="Additional names accepted in Host headers, comma-separated."),
+    Setting(name="tls", type=Literal["off", "on"], default="off",
+            help="on encrypts connections (wss and https); `popbridge certs init` makes the certificate."),
+    Setting(name="tls_certificate", type=str, default="",
+            help="PEM file of your own certificate, followed by its issuers; if empty, that of `popbridge "
+                 "certs init`."),
+    Setting(name="tls_key", type=str, default="",
+            help="PEM file of the certificate's private key; if empty, it is in the certificate's file."),
     Setting(name="log_level", type=str, default="warning",
             help="Lowest level to log: debug, info, warning or error."),
     Setting(name="log_format", type=Literal["text", "json"], default="text",

@@ -132,7 +132,7 @@ class Bridge:
             for ask in advisor.asks
         }
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts, rights)
-        handshake = Handshake(
+        handshake = self.handshake = Handshake(
             self.authenticator, self.instance, settings, registry, self.sessions, self._arrived,
             runner.has_outputs,
         )  # fmt: skip

@@ -144,6 +144,8 @@ class Handshake:
         self._sessions = sessions
         self._arrived = arrived
         self._use = use
+        self.certified_names: tuple[str, ...] = ()
+        """Names of the daemon's certificate, which Host headers may have; empty without TLS."""
         self._workloads = [
             WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
             for w in registry.workloads.values()
@@ -165,8 +167,9 @@ class Handshake:
 
     @property
     def allowed_hosts(self) -> Collection[str]:
+        """Names besides loopback that Host headers may have."""
         hosts: Collection[str] = self._settings["allowed_hosts"]
-        return hosts
+        return (*hosts, *self.certified_names)
 
     def hello(self, challenge: Challenge) -> Hello:
         """Returns the first message."""
@@ -297,8 +300,9 @@ def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Ide
     """Removes the project root if the client is on another machine. Raises RemoteProtocolError."""
     if not identify.project or not identify.project.root:
         return identify
-    client = scope.get("client")
-    if not (client and auth.is_loopback(client[0])):
+    client, server = scope.get("client"), scope.get("server")
+    # A program that comes from the daemon's own address runs on its machine, too.
+    if not (client and (auth.is_loopback(client[0]) or (server and client[0] == server[0]))):
         return replace(identify, project=replace(identify.project, root=UNSET))
     if not Path(identify.project.root).is_absolute():
         raise RemoteProtocolError(

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -48,7 +47,7 @@ class Backlog:
     def __init__(self, total: Total) -> None:
         self.bytes = 0
         self.total = total
-        self._sizes: deque[tuple[int, int]] = deque()
+        self._sizes: list[tuple[int, int]] = []
 
     @property
     def reason(self) -> str:
@@ -65,9 +64,13 @@ class Backlog:
 
     def acknowledged(self, seq: int) -> None:
         """Removes all messages up to `seq`."""
-        freed, sizes = 0, self._sizes
-        while sizes and sizes[0][0] <= seq:
-            freed += sizes.popleft()[1]
+        freed = count = 0
+        for number, size in self._sizes:
+            if number > seq:
+                break
+            freed += size
+            count += 1
+        del self._sizes[:count]
         self.bytes -= freed
         self.total.bytes -= freed
 

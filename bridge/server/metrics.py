@@ -466,7 +466,8 @@ class Operator:
     async def status(self, request: Request) -> Response:
         await self._read_stats()
         host, port = request.scope["server"]
-        address = f"ws://[{host}]:{port}/ws" if ":" in host else f"ws://{host}:{port}/ws"
+        scheme = "wss" if request.url.scheme == "https" else "ws"
+        address = f"{scheme}://[{host}]:{port}/ws" if ":" in host else f"{scheme}://{host}:{port}/ws"
         asking, figures = request.state.session, self._metrics.values()
         found = status(self._observed, self._stats, self._instance, address, figures, asking)
         return Response(msgspec.json.encode(found), media_type=JSON)

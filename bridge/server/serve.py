@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from filelock import FileLock, Timeout
@@ -24,10 +25,13 @@ from bridge.core.errors import UserError
 from bridge.core.messages import PROTOCOL
 from bridge.core.settings import Settings
 from bridge.host.host import Registry
-from bridge.paths import ConnectionFile, Paths
+from bridge.paths import ConnectionFile, Paths, write_private
 from bridge.server import logs
 from bridge.server.app import Bridge
-from bridge.server.uvicorn_protocols import server_config
+from bridge.server.uvicorn_protocols import HttpProtocol, server_config
+
+if TYPE_CHECKING:
+    from bridge.server.tls import Certificate
 
 SPARE_FILES = 1024
 """Open files in addition to connections: worker pipes, the store and uploads."""
@@ -73,15 +77,51 @@ def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print)
 
 
 def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
-    with _lock(paths), _listen(settings["host"], settings["port"], say) as listener:
+    with contextlib.ExitStack() as held:
+        held.enter_context(_lock(paths))
+        certificate = _certificate(settings, paths)
+        listener = held.enter_context(_listen(settings["host"], settings["port"], say))
         sys.setswitchinterval(SWITCH_S)
         bridge = Bridge(settings, paths, registry)
-        server = Server(bridge, listener, paths, say)
+        server = Server(bridge, listener, paths, say, certificate)
         # Handle it before uvicorn handles signals, and after, when it raises SIGTERM again.
         signal.signal(signal.SIGTERM, server.handle_exit)
+        if sys.platform != "win32" and certificate is not None and not _has_terminal():
+            # A service's signal to read its files again. In a terminal it means that the window was closed.
+            signal.signal(signal.SIGHUP, server.reload_certificate)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.serve(sockets=[listener]))
     say(text("PopBridge has stopped."))
+
+
+def _certificate(settings: Settings, paths: Paths) -> Certificate | None:
+    """Returns the daemon's certificate; None without TLS. Raises UserError."""
+    host = settings["host"]
+    if settings["tls"] == "off":
+        if not auth.is_loopback(host):
+            raise UserError(
+                text(
+                    "`host` is {host}, which other machines can reach; that needs TLS. Run `popbridge certs "
+                    "init --name {host}`, then set `tls` to on.",
+                    host=host,
+                )
+            )
+        return None
+    # It imports cryptography, which takes longer than the rest of the start.
+    from bridge.server.tls import Certificate
+
+    certificate = Certificate(settings, paths)
+    certificate.check_host(host)
+    return certificate
+
+
+def _has_terminal() -> bool:
+    """Whether the process belongs to a terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | getattr(os, "O_NOCTTY", 0)))
+    except OSError:
+        return False
+    return True
 
 
 class Server(uvicorn.Server):
@@ -89,8 +129,18 @@ class Server(uvicorn.Server):
 
     _loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
-        super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"]))
+    def __init__(
+        self,
+        bridge: Bridge,
+        listener: socket.socket,
+        paths: Paths,
+        say: Say,
+        certificate: Certificate | None = None,
+    ) -> None:
+        changes: dict[str, Any] = {} if certificate is None else {"http": certificate.listener(HttpProtocol)}
+        super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"], **changes))
+        self._certificate = certificate
+        self._watching: asyncio.Task[None] | None = None
         self._bridge = bridge
         self._listener = listener
         self._paths = paths
@@ -126,17 +176,11 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self._bridge.start()
         await super().startup(sockets)
-        host, port = self._listener.getsockname()[:2]
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        file = ConnectionFile(
-            ws=f"ws://{address}/ws",
-            http=f"http://{address}",
-            token=self._bridge.authenticator.local_token,
-            pid=os.getpid(),
-            protocol=PROTOCOL,
-        )
+        if self._certificate is not None:
+            self._watching = asyncio.create_task(self._certificate.watch(self._show_certificate))
+        file = self._connection_file()
         try:
-            file.write(self._paths.connection_file)
+            self._write(file)
         except OSError as error:
             self._reason = f"can't write {self._paths.connection_file}"
             await self.shutdown(sockets)
@@ -154,25 +198,69 @@ class Server(uvicorn.Server):
         # A CUDA driver may take seconds, so serve clients meanwhile.
         device = await asyncio.to_thread(probe)
         gpu = self._bridge.settings["gpu"]
-        self._say(startup_line(address, device, self._bridge.registry, gpu=gpu))
+        self._say(startup_line(file.ws, device, self._bridge.registry, gpu=gpu))
+
+    def _connection_file(self) -> ConnectionFile:
+        """Returns what `connection.json` says now."""
+        host, port = self._listener.getsockname()[:2]
+        certificate, leaf = self._certificate, None
+        if certificate is not None:
+            host, leaf = certificate.host_for(host), certificate.leaf
+            self._bridge.handshake.certified_names = leaf.names
+            self._bridge.authenticator.fingerprint = leaf.fingerprint
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        secure = "" if leaf is None else "s"
+        return ConnectionFile(
+            ws=f"ws{secure}://{address}/ws",
+            http=f"http{secure}://{address}",
+            token=self._bridge.authenticator.local_token,
+            pid=os.getpid(),
+            protocol=PROTOCOL,
+            fingerprint=leaf.fingerprint if leaf is not None else None,
+            ca=leaf.ca if leaf is not None else None,
+        )
+
+    def _write(self, file: ConnectionFile) -> None:
+        """Writes `connection.json`, and `ca.pem` with TLS. Raises OSError."""
+        if file.ca is not None:
+            write_private(self._paths.ca_file, file.ca.encode())
+        else:
+            self._paths.ca_file.unlink(missing_ok=True)
+        file.write(self._paths.connection_file)
+
+    def _show_certificate(self, leaf: object) -> None:
+        """Tells clients of another certificate."""
+        try:
+            self._write(self._connection_file())
+        except OSError as error:
+            log.error("can't write %s: %s", self._paths.connection_file, error.strerror)
+
+    def reload_certificate(self, sig: int, frame: FrameType | None) -> None:
+        """Handles SIGHUP."""
+        if self._certificate is not None and (loop := self._loop) is not None:
+            loop.call_soon_threadsafe(self._certificate.reload)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("PopBridge is stopping: %s", self._reason)
         # Windows can't delete a file while a client reads it; the next daemon overwrites it.
         with contextlib.suppress(OSError):
             self._paths.connection_file.unlink(missing_ok=True)
+            self._paths.ca_file.unlink(missing_ok=True)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self._bridge.finish()
         await super().shutdown(sockets)
         await self._bridge.stop()
         log.info("PopBridge stopped")
 
 
-def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> AnyText:
+def startup_line(ws: str, device: Device, registry: Registry, *, gpu: bool = True) -> AnyText:
     """Returns the line that `popbridge serve` prints when ready."""
     adapters = [f"{a.name} ({a.versions})" for a in registry.adapters] or text("none")
     count, broken = len(registry.workloads), registry.disabled
     parts: list[AnyText] = [
-        text("PopBridge {version} at {address}", version=__version__, address=f"ws://{address}/ws"),
+        text("PopBridge {version} at {address}", version=__version__, address=ws),
         _in_use(device, gpu),
         text("adapters: {adapters}", adapters=adapters),
         text("workloads: {count} (see `popbridge workloads`)", count=count)
@@ -259,13 +347,6 @@ def _is_running(paths: Paths) -> AnyText:
 @contextlib.contextmanager
 def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
     """Opens a listening socket. If `port` is taken, the system chooses another. Raises UserError."""
-    if not auth.is_loopback(host):
-        raise UserError(
-            text(
-                "`host` is {host}; it must be a loopback address such as 127.0.0.1.",
-                host=host,
-            )
-        )
     try:
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:

@@ -180,8 +180,13 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             return
         await super().send(message)
         if message["type"] == "websocket.accept":
-            # Not needed any more, and as large as the rest of the connection.
+            # Not needed any more, and as large as the rest of the connection. websockets keeps the request.
+            self.request.headers.clear()
             del self.request, self.response
+            for name in ("asgi", "extensions", "state"):
+                del self.scope[name]  # type: ignore[misc]
+            # Rebuilt, the table of attributes is half as large.
+            self.__dict__ = dict(self.__dict__)
         if message["type"] == "websocket.close":
             self._abort_later()
         if message["type"] == "websocket.http.response.body":

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import struct
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
@@ -279,12 +278,15 @@ def framed(opcode: int, data: bytes) -> bytes:
 
 
 class Inbox:
-    """A minimal `asyncio.Queue` that takes a quarter of the memory."""
+    """A minimal `asyncio.Queue` that takes a tenth of the memory."""
 
-    __slots__ = ("_events", "_reader")
+    __slots__ = ("_events", "_next", "_reader")
 
     def __init__(self) -> None:
-        self._events: deque[Any] = deque()
+        # Even an empty deque takes 0.6 KiB.
+        self._events: list[Any] = []
+        self._next: list[Any] = []
+        """The oldest events, in reverse."""
         self._reader: asyncio.Future[None] | None = None
 
     def put_nowait(self, event: Any) -> None:
@@ -294,16 +296,19 @@ class Inbox:
 
     async def get(self) -> Any:
         """Waits for the next event. Only one reader may wait."""
-        while not self._events:
+        while self.empty():
             self._reader = asyncio.get_running_loop().create_future()
             try:
                 await self._reader
             finally:
                 self._reader = None
-        return self._events.popleft()
+        if not self._next:
+            self._events.reverse()
+            self._next, self._events = self._events, self._next
+        return self._next.pop()
 
     def empty(self) -> bool:
-        return not self._events
+        return not self._events and not self._next
 
     def qsize(self) -> int:
-        return len(self._events)
+        return len(self._events) + len(self._next)

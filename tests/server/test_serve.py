@@ -272,7 +272,7 @@ def test_a_broken_plugin_stands_in_the_first_line() -> None:
     from bridge.host.discovery import PluginRecord
 
     broken = Registry(plugins=(PluginRecord("acme", "acme", "1", status="disabled", reason="x"),))
-    line = serve.startup_line("[::1]:7757", Device("CPU", "no CUDA driver found"), broken)
+    line = serve.startup_line("ws://[::1]:7757/ws", Device("CPU", "no CUDA driver found"), broken)
     assert "ws://[::1]:7757/ws" in line
     assert "CPU: no CUDA driver found" in line
     assert "adapters: none" in line
@@ -290,7 +290,7 @@ def test_a_broken_plugin_stands_in_the_first_line() -> None:
 def test_the_first_line_says_what_a_gpu_is_used_for(device: tuple[str, str], gpu: bool, says: str) -> None:
     from accel.devices import Device
 
-    assert says in serve.startup_line("127.0.0.1:1", Device(*device), Registry(), gpu=gpu)
+    assert says in serve.startup_line("ws://127.0.0.1:1/ws", Device(*device), Registry(), gpu=gpu)
 
 
 def test_on_windows_asyncios_own_loop_serves(monkeypatch: pytest.MonkeyPatch) -> None:
