@@ -60,6 +60,16 @@ class Paths(Struct, frozen=True):
         return cls(None, runtime, data, cache, runtime / START)
 
     @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """The folders that are PopBridge's alone, where no project may be."""
+        return self.data, self.runtime, self.cache
+
+    @property
+    def socket_file(self) -> Path:
+        """The daemon's Unix socket."""
+        return self.runtime / "popbridge.sock"
+
+    @property
     def connection_file(self) -> Path:
         """Tells local clients the daemon's address."""
         return self.runtime / "connection.json"
@@ -178,6 +188,8 @@ class ConnectionFile(Struct):
     pid: int
     protocol: int
     fingerprint: str | None = None
+    unix: str | None = None
+    """The path of the Unix socket; None on Windows, and where its path would be too long."""
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -120,6 +120,9 @@ SETTINGS = (
             help="TCP port to listen on; with 0, or if the port is taken, the system chooses one."),
     Setting(name="allowed_hosts", type=list[str], default=[],
             help="Additional names accepted in Host headers, comma-separated."),
+    Setting(name="roots", type=list[str], default=[],
+            help="Folders whose projects PopBridge may read without a question, comma-separated; "
+                 "`popbridge roots` lists further ones."),
     Setting(name="log_level", type=str, default="warning",
             help="Lowest level to log: debug, info, warning or error."),
     Setting(name="log_format", type=Literal["text", "json"], default="text",

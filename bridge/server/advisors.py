@@ -171,7 +171,7 @@ class AdvisorContext:
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         step = self._step()
         self._steps += len(receipt_ids)
-        commands, asking = self._host.commands, self._live.id
+        commands, asking = self._host.commands, self._live
         return await self._keep_alive(
             lambda: commands.revert(receipt_ids, parent=step, editor=editor, asking=asking)
         )
@@ -274,6 +274,8 @@ class AdvisorHost:
 
     def event(self, live: LiveSession, event: Event) -> None:
         """Passes an event to the advisors that watch it, each in its own task."""
+        if event.name == IMPORTED and live.hold(event):
+            return
         for advisor in self._advisors.values():
             if event.name not in advisor.events or self._closed:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,9 @@ from bridge.host.host import Registry
 from bridge.locale import translate
 from bridge.paths import quoted
 from bridge.server.live_session import LiveSession, mates
+from bridge.server.roots import ProjectRoots
 from bridge.server.sessions import Sessions, unknown_session
+from bridge.store.records import LOCAL_OWNER
 
 if TYPE_CHECKING:
     from bridge.server.websocket import AsgiSocket
@@ -114,6 +117,8 @@ FEATURES = frozenset({"blobs", POPUP_ITEMS, "popups", "resume"})
 
 
 NO_ROOT = text("Imports aren't checked: `project.root` is missing or the editor is on another machine.")
+UNIX = "unix"
+"""The client's host in an ASGI scope if it came through the Unix socket."""
 NOT_DURABLE = text("A restart of PopBridge would lose this session: {reason}.")
 
 
@@ -127,6 +132,7 @@ class Handshake:
         settings: Settings,
         registry: Registry,
         sessions: Sessions,
+        roots: ProjectRoots,
         arrived: Callable[[LiveSession, bool, Collection[int]], Awaitable[None]],
         use: Callable[[Result], object],
     ) -> None:
@@ -140,6 +146,7 @@ class Handshake:
         self._settings = settings
         self._registry = registry
         self._sessions = sessions
+        self._roots = roots
         self._arrived = arrived
         self._use = use
         self._workloads = [
@@ -182,23 +189,30 @@ class Handshake:
         )
 
     async def admit(
-        self, identify: Identify, socket: AsgiSocket, scope: MutableMapping[str, Any]
+        self,
+        identify: Identify,
+        socket: AsgiSocket,
+        scope: MutableMapping[str, Any],
+        owner: str = LOCAL_OWNER,
     ) -> LiveSession:
-        """Opens or resumes a session; sends `ready` and the unacknowledged messages."""
-        identify = _with_local_root(identify, scope)
+        """Opens or resumes a session of the token `owner`; sends `ready` and the unacknowledged messages."""
+        asked = _with_local_root(identify, scope)
+        admission = await self._roots.admit(asked, owner)
+        identify = admission.identify
         choice, notice = self._adapter(identify.engine or None)
         if choice is not None:
-            notice = sentences([notice, addon_notice(identify, choice.adapter)])
+            notice = sentences([notice, addon_notice(asked, choice.adapter)])
             if not (identify.project and identify.project.root):
-                notice = sentences([notice, NO_ROOT])
+                notice = sentences([notice, admission.notice or NO_ROOT])
         restarted = False
         if identify.resume:
-            live, token, restarted = self._sessions.resume(identify, choice)
+            live, token, restarted = self._sessions.resume(identify, choice, owner)
         else:
-            live, token, problem = await self._sessions.open(identify, choice)
+            live, token, problem = await self._sessions.open(identify, choice, owner)
             if problem is not None:
                 log.error("session %s is not stored: %s", live.id, problem.reason)
                 notice = sentences([notice, NOT_DURABLE.fill(reason=problem.reason)])
+        self._roots.awaits(live, admission.unregistered)
         last_seq = identify.resume.last_seq if identify.resume else 0
         try:
             await live.take_over()
@@ -278,10 +292,17 @@ def _of_mates(live: LiveSession, sessions: Sessions) -> list[int]:
 
 def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Identify:
     """Removes the project root if the client is on another machine. Raises RemoteProtocolError."""
-    if not identify.project or not identify.project.root:
+    if not identify.project:
+        return identify
+    if any(unicodedata.category(each) == "Cc" for each in identify.project.id):
+        # Keys of projects contain NUL in front of the token.
+        raise RemoteProtocolError(
+            errors.WRONG_VALUE, "field 'project.id' has control characters: remove them"
+        )
+    if not identify.project.root:
         return identify
     client = scope.get("client")
-    if not (client and auth.is_loopback(client[0])):
+    if not (client and (client[0] == UNIX or auth.is_loopback(client[0]))):
         return replace(identify, project=replace(identify.project, root=UNSET))
     if not Path(identify.project.root).is_absolute():
         raise RemoteProtocolError(

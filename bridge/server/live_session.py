@@ -18,10 +18,10 @@ from accel.text import text
 from bridge.api import Adapter, SessionView
 from bridge.core import errors
 from bridge.core.errors import RemoteProtocolError, RequestError
-from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered, Popup, PopupClose, Request
+from bridge.core.messages import MAX_FRAME, Event, Identify, Message, Numbered, Popup, PopupClose, Request
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
-from bridge.store.records import unpack
+from bridge.store.records import LOCAL_OWNER, unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
 
@@ -93,25 +93,31 @@ def too_large(name: str, size: int, limit: int) -> RequestError:
     )
 
 
-def workspace(identify: Identify) -> str:
-    """Returns a key shared by editors that have the same project open on this machine, in the same engine and
-    major version. It is empty for a session that shares nothing."""
+def workspace(identify: Identify, owner: str) -> str:
+    """Returns a key shared by editors of one token that have the same project open on this machine, in the
+    same engine and major version. It is empty for a session that shares nothing."""
     project, engine = identify.project, identify.engine
     if identify.client.kind != "editor" or not project or not project.root or not engine:
         return ""
     # A project upgraded to another major version has different settings.
     generation = engine.version.partition(".")[0]
     root = os.path.normcase(os.path.normpath(project.root))
-    return "\n".join((project.id, root, engine.name, generation))
+    # A root may have any character but NUL.
+    return "\0".join((owner, project.id, root, engine.name, generation))
 
 
-def workspace_of(packed: bytes) -> str:
+def workspace_of(packed: bytes, owner: str) -> str:
     """Returns the workspace of a stored `identify`; empty if it is damaged."""
     try:
-        return workspace(unpack(packed, Identify))
+        return workspace(unpack(packed, Identify), owner)
     # In a damaged database it may have any type.
     except (msgspec.DecodeError, AttributeError, TypeError):
         return ""
+
+
+def project_key(project: str, owner: str) -> str:
+    """Returns the key of a project's receipts, rules and marks: clients of another token can't claim it."""
+    return project if owner == LOCAL_OWNER else f"{project}\0{owner}"
 
 
 def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSession]:
@@ -122,6 +128,8 @@ def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSessio
 
 log = logging.getLogger(__name__)
 
+MAX_HELD_EVENTS = 16
+"""Most events that wait until the user lets PopBridge read the project; further ones are dropped."""
 MAX_UNACKED = 64 << 20
 """Maximum unacknowledged bytes per client."""
 
@@ -148,10 +156,17 @@ class LiveSession:
         reserved: int,
         total: Total | None = None,
         relieve: Callable[[], None] = lambda: None,
+        owner: str = LOCAL_OWNER,
     ) -> None:
-        """`relieve` is called when `total` exceeds its limit."""
+        """`relieve` is called when `total` exceeds its limit. `owner` is the token that opened the session."""
         self._relieve = relieve
         self.session = session
+        self.owner = owner
+        self.unregistered_root = ""
+        """The project's folder as the client names it, while the user hasn't let PopBridge read it."""
+        self.declined_root = ""
+        """The last such folder that the user declined."""
+        self._held_events: list[Event] = []
         self.identified(identify, choice)
         self._closings: dict[int, PopupClose] = {}
         """`popup_close` messages that are waiting for a connection, by popup id."""
@@ -205,7 +220,7 @@ class LiveSession:
         adapter = self.choice.adapter if self.choice else None
         return SessionView(
             id=self.id,
-            project=project.id if project else "",
+            project=project_key(project.id, self.owner) if project else "",
             project_name=project.name if project else "",
             root=self.root,
             adapter=adapter,
@@ -216,10 +231,22 @@ class LiveSession:
 
     def identified(self, identify: Identify, choice: Choice[Adapter] | None) -> None:
         """Records what its client sent in `identify`."""
-        self.identify, self.choice, self.workspace = identify, choice, workspace(identify)
+        self.identify, self.choice, self.workspace = identify, choice, workspace(identify, self.owner)
         project = identify.project or None
         self.root = Path(project.root) if project and isinstance(project.root, str) else None
-        """Folder of the project on this machine, if known."""
+        """Folder of the project on this machine, if known and registered."""
+
+    def hold(self, event: Event) -> bool:
+        """Keeps an event for later if it needs files that PopBridge may not read yet; returns whether."""
+        is_held = bool(self.unregistered_root) and self.unregistered_root != self.declined_root
+        if is_held and len(self._held_events) < MAX_HELD_EVENTS:
+            self._held_events.append(event)
+        return is_held
+
+    def take_held_events(self) -> list[Event]:
+        """Removes and returns the events that were kept."""
+        found, self._held_events = self._held_events, []
+        return found
 
     @property
     def is_owed(self) -> bool:

@@ -138,7 +138,9 @@ class SharedPopups:
 
     async def _orphans(self, live: LiveSession) -> Sequence[int]:
         left = await self._store.read(lambda connection: SessionStore(Database(connection)).left_open())
-        return [popup_id for popup_id, identify in left if workspace_of(identify) == live.workspace]
+        return [
+            popup_id for popup_id, identify, owner in left if workspace_of(identify, owner) == live.workspace
+        ]
 
     async def _copy(self, source: LiveSession, mate: LiveSession, popup_id: int) -> None:
         popup = source.session.popups.get(popup_id)
@@ -229,7 +231,9 @@ class PopupAnswers:
 
     async def _again(self, live: LiveSession, closing: PopupClose) -> None:
         # The first answer isn't stored yet.
-        if (waiting := self._keeping.get(closing.id)) is not None:
+        waiting = self._keeping.get(closing.id)
+        # Others learn nothing of an answer that isn't about a popup of theirs.
+        if waiting is not None and live in (waiting[-1], *mates(waiting[-1], self._sharing.sessions)):
             waiting += [] if live in waiting else [live]
         elif not self.is_waiting(live, closing.id):
             await live.send(closing)

@@ -19,7 +19,7 @@ from bridge.core.messages import Identify
 from bridge.core.session import Session
 from bridge.core.versions import Choice
 from bridge.server.live_session import NO_LIMIT, LiveSession, Total
-from bridge.store.records import StoredSession, unpack
+from bridge.store.records import LOCAL_OWNER, StoredSession
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
 
@@ -57,14 +57,15 @@ class Sessions:
         return self._live
 
     async def open(
-        self, identify: Identify, choice: Choice[Adapter] | None
+        self, identify: Identify, choice: Choice[Adapter] | None, owner: str = LOCAL_OWNER
     ) -> tuple[LiveSession, str, StoreError | None]:
-        """Opens a session. Returns it, its resume token, and the error if it couldn't be stored."""
+        """Opens a session of the token `owner`. Returns it, its resume token, and the error if it couldn't be
+        stored."""
         session_id, token = secrets.token_hex(8), secrets.token_hex(32)
         digest = auth.digest(token)
 
         def keep(db: Database) -> None:
-            SessionStore(db).open(session_id, digest, identify)
+            SessionStore(db).open(session_id, digest, identify, owner)
 
         problem = None
         try:
@@ -73,18 +74,22 @@ class Sessions:
             problem = error
             self._retry_later(session_id, lambda: self._store.write(keep))
         session = Session(session_id, time.monotonic(), keep_s=self._keep_s)
-        return self._add(session, identify, choice, SEQ_BLOCK, digest), token, problem
+        return self._add(session, identify, choice, SEQ_BLOCK, digest, owner), token, problem
 
-    def resume(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str, bool]:
+    def resume(
+        self, identify: Identify, choice: Choice[Adapter] | None, owner: str = LOCAL_OWNER
+    ) -> tuple[LiveSession, str, bool]:
         """Returns the session to resume, its resume token, and whether its client was restarted.
 
-        Raises RemoteProtocolError if the session is unknown or the token is wrong.
+        Raises RemoteProtocolError if the session is unknown, the resume token is wrong, or the session is
+        another token's than `owner`.
         """
         resume = identify.resume
         assert resume is not UNSET
         live = self._live.get(resume.session)
         digest = auth.digest(resume.token)
-        if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
+        # The same error for each, so that nothing is told to whoever has stolen a resume token.
+        if live is None or not secrets.compare_digest(digest, self._tokens[live.id]) or live.owner != owner:
             raise unknown_session(resume.session)
         live.identified(identify, choice)
         # The token stays the same, because a new one would be lost if `ready` never arrived.
@@ -131,11 +136,21 @@ class Sessions:
         if self._retries.get(session_id) is task:
             del self._retries[session_id]
 
-    def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
+    def restore(
+        self, stored: StoredSession, identify: Identify, choice: Choice[Adapter] | None
+    ) -> LiveSession:
         """Restores a session of an earlier run; its keep time starts anew."""
         session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
-        identify = unpack(stored.identify, Identify)
-        return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
+        return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest, stored.owner)
+
+    def allowed(self, live: LiveSession, identify: Identify) -> None:
+        """Records and stores an `identify` whose project may be read from now on."""
+        live.identified(identify, live.choice)
+
+        def keep(db: Database) -> None:
+            SessionStore(db).identified(live.id, identify)
+
+        self._store.submit(keep, lambda: log.error("the project of session %s is not stored", live.id))
 
     @property
     def idle(self) -> bool:
@@ -217,9 +232,10 @@ class Sessions:
         choice: Choice[Adapter] | None,
         reserved: int,
         token_digest: str,
+        owner: str,
     ) -> LiveSession:
         total, relieve = self.unacknowledged, self.relieve
-        live = LiveSession(session, identify, choice, self._store, reserved, total, relieve)
+        live = LiveSession(session, identify, choice, self._store, reserved, total, relieve, owner)
         self._live[live.id] = live
         live.watched = self._watched
         self._watched.add(live)

@@ -221,6 +221,13 @@ MARKS = (
 )
 POPUP_TEXTURES = """CREATE TABLE popup_textures (
     popup INTEGER PRIMARY KEY, project TEXT NOT NULL, advisor TEXT NOT NULL, textures BLOB NOT NULL)"""
+OWNERS = (
+    "ALTER TABLE sessions ADD COLUMN owner TEXT NOT NULL DEFAULT 'local'",
+    "ALTER TABLE receipts ADD COLUMN owner TEXT NOT NULL DEFAULT 'local'",
+)
+ROOTS = """CREATE TABLE roots (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL, owner TEXT NOT NULL, source TEXT NOT NULL,
+    created TEXT NOT NULL, expires TEXT)"""
 OPEN_POPUPS_INDEX = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Size in bytes to which the log is truncated."""
@@ -309,6 +316,13 @@ def marks(db: Database) -> None:
 def popup_textures(db: Database) -> None:
     """Creates the textures that popups are about."""
     db.execute(POPUP_TEXTURES)
+
+
+@migrations()
+def owners_and_roots(db: Database) -> None:
+    """Creates the owners of sessions and receipts, and the folders that PopBridge may read."""
+    for statement in (*OWNERS, ROOTS):
+        db.execute(statement)
 
 
 def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:

@@ -18,6 +18,7 @@ from bridge.core.verification import EDITOR, Observed, as_changes, by_path, is_s
 from bridge.store.records import (
     AUDIT_FIX,
     FAILURES,
+    LOCAL_OWNER,
     DamagedReceipt,
     Receipt,
     as_record,
@@ -50,18 +51,20 @@ class ReceiptStore:
         parent: tuple[int, int] | None = None,
         before: Observed | None = None,
         errors: Sequence[Mapping[str, Any]] | None = None,
+        owner: str = LOCAL_OWNER,
     ) -> tuple[int, bool]:
         """Inserts the receipt of a command before it is sent. Returns its id and True.
 
         `parent` is a popup and a step of its answer. If it already made a receipt, returns that one's id and
-        False. `before` are the settings that the command is about to change, as the daemon read them, and
-        `errors` those of changes that aren't sent.
+        False. `before` are all settings of the files that the command is about to change, as the daemon read
+        them, and `errors` those of changes that aren't sent. `owner` is the token of the session.
         """
         if parent is not None and (found := self.made(parent)) is not None:
             return found, False
         row = self._table.insert(
             {
                 "session": session_id,
+                "owner": owner,
                 "project": project,
                 "project_name": project_name,
                 "command": command.name,
@@ -145,12 +148,16 @@ class ReceiptStore:
         """Returns the newest readable receipts, newest first."""
         return [receipt for receipt in self.newest(limit) if isinstance(receipt, Receipt)]
 
-    def newest(self, limit: int, before: int = MAX_ID) -> Iterator[Receipt | DamagedReceipt]:
+    def newest(
+        self, limit: int, before: int = MAX_ID, owner: str | None = None
+    ) -> Iterator[Receipt | DamagedReceipt]:
         """Yields receipts with ids below `before`, newest first: up to `limit` readable ones, and the damaged
-        ones between them."""
+        ones between them. With `owner`, only those of its sessions."""
         # One query each: damage such as invalid UTF-8 would end a query for all.
-        select = "SELECT id FROM receipts WHERE id < ? ORDER BY id DESC"
-        with contextlib.closing(self._connection.execute(select, (before,))) as ids:
+        # A database of 0.2.0 that is only read has no owners.
+        where, values = ("", (before,)) if owner is None else ("AND owner = ?", (before, owner))
+        select = f"SELECT id FROM receipts WHERE id < ? {where} ORDER BY id DESC"
+        with contextlib.closing(self._connection.execute(select, values)) as ids:
             for (number,) in ids:
                 if limit < 1:
                     return

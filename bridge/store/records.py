@@ -14,6 +14,9 @@ from msgspec import Struct
 from accel.text import AnyText, Text, text
 from bridge.core.errors import StoreError
 
+LOCAL_OWNER = "local"
+"""The owner of what the user's own programs make: the id of the token in connection.json."""
+
 Failure = sqlite3.Error | UnicodeDecodeError
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
 """Exceptions raised by sqlite3. UnicodeDecodeError occurs if a damaged file has a column name that isn't
@@ -127,6 +130,8 @@ class StoredSession(Struct, kw_only=True):
     """No higher `seq` was ever used."""
     acked: int
     identify: bytes
+    owner: str = LOCAL_OWNER
+    """The id of the token that opened it."""
 
 
 class StoredPopup(Struct, kw_only=True):
@@ -149,6 +154,8 @@ class Receipt(Struct, kw_only=True):
     """Id of its command."""
     session: str
     """The session of the editor."""
+    owner: str = LOCAL_OWNER
+    """The id of the token that opened this session."""
     seq: int | None = None
     """The command's `seq`, once sent."""
     project: str
@@ -205,6 +212,8 @@ def as_record(table: str, row: Row, kind: type[Stored], packed: Mapping[str, Any
 
     Raises UnreadableRow for invalid values.
     """
+    # A database or backup of 0.2.0 that is only read has no owners.
+    row = {"owner": LOCAL_OWNER, **row}
     try:
         values = {name: row[name] for name in kind.__struct_fields__}  # type: ignore[attr-defined]
         values |= {name: unpack(values[name], of) for name, of in packed.items()}

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -68,6 +69,7 @@ class ThreadDaemon:
         self.paths = paths_in(home)
         self._settings = {
             "workers": 1,
+            "roots": [tempfile.gettempdir()],
             **{name.replace("__", "."): value for name, value in settings.items()},
         }
         self.lines: list[str] = []
@@ -133,7 +135,13 @@ class ProcessDaemon:
     def __init__(self, home: Path, **environment: str) -> None:
         self.paths = paths_in(home)
         self.output = home.with_name(f"{home.name}.log")
-        self._environment: Mapping[str, str] = {**os.environ, "POPBRIDGE_HOME": str(home), **environment}
+        self._environment: Mapping[str, str] = {
+            **os.environ,
+            "POPBRIDGE_HOME": str(home),
+            # Projects of tests; what asks for those elsewhere is in tests/security/test_ownership.py.
+            "POPBRIDGE_ROOTS": tempfile.gettempdir(),
+            **environment,
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def spawn(self) -> subprocess.Popen[bytes]:
