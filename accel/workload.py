@@ -182,6 +182,8 @@ class Workload(Struct, frozen=True):
     """Whether each run makes output files, so that it needs a place for them."""
     operation: bool = False
     """Whether it was declared with `operation` and can be a step of `image.pipeline`."""
+    right: str = ""
+    """The right that a client needs, one of the daemon's (docs/reference/access.md); empty for `run`."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """Parses parameters as this workload's type.
@@ -273,6 +275,7 @@ def workload(
     cached: bool = True,
     composed: Compose | None = None,
     makes_files: bool = False,
+    right: str = "",
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
@@ -292,6 +295,7 @@ def workload(
         declared.workload = Workload(
             name, version, params, target, span, inline, summary, doc,
             companions=companions, cached=cached, composed=composed, makes_files=makes_files,
+            right=right,
         )  # fmt: skip
         return declared
 

@@ -562,6 +562,9 @@ class Advisor(ABC):
     are the ids of the reverted change (`receipt`) and of the revert (`by`)."""
     asks: tuple[str, ...] = ()
     """Names of requests that it answers; clients send them like workloads."""
+    rights: Mapping[str, str] = {}
+    """The right (docs/reference/access.md) that a client needs for one of `asks`; `run` for the others.
+    Commands that an answer leads to need `change` in any case."""
 
     @abstractmethod
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:

@@ -77,7 +77,9 @@ NOT_IDENTIFIED = CloseCode(
     "not_identified", 4007, "`identify` must be the first message, within 10 s of `hello`."
 )
 ALREADY_IDENTIFIED = CloseCode("already_identified", 4008, "`identify` can be sent only once.", final=True)
-AUTH_FAILED = CloseCode("auth_failed", 4009, "The token is wrong. Read connection.json again.", final=True)
+AUTH_FAILED = CloseCode(
+    "auth_failed", 4009, "The token or its proof is wrong. Read connection.json again.", final=True
+)
 PROTOCOL_UNSUPPORTED = CloseCode(
     "protocol_unsupported", 4010, "Update the editor addon or the daemon, whichever is older.", final=True
 )
@@ -95,6 +97,18 @@ TOO_SLOW = CloseCode(
     "Too much is unacknowledged. Resume the session and acknowledge the handled messages; "
     "if 4011 follows, the session has ended.",
 )
+TOKEN_REVOKED = CloseCode(
+    "token_revoked",
+    4014,
+    "The token was revoked or has expired. Ask for a new one.",
+    final=True,
+)
+NOT_ALLOWED = CloseCode(
+    "not_allowed",
+    4015,
+    "The token's scopes don't allow what `identify` asks for; the close reason names a scope that does.",
+    final=True,
+)
 TOO_BIG = CloseCode(
     "too_big", 1009, "The frame exceeds `limits.frame`. Send large data as a blob.", final=True
 )
@@ -103,7 +117,7 @@ RESTART = CloseCode("restart", 1012, "The daemon is stopping or restarting. Wait
 CLOSE_CODES = (
     UNKNOWN, UNDECODABLE, MISSING_FIELD, WRONG_TYPE, WRONG_VALUE, UNKNOWN_TYPE, NOT_IDENTIFIED,
     ALREADY_IDENTIFIED, AUTH_FAILED, PROTOCOL_UNSUPPORTED, SESSION_INVALID, FEATURE_UNSUPPORTED,
-    TOO_SLOW, TOO_BIG, RESTART,
+    TOO_SLOW, TOKEN_REVOKED, NOT_ALLOWED, TOO_BIG, RESTART,
 )  # fmt: skip
 
 BAD_PARAMS = ErrorCode(

@@ -61,17 +61,27 @@ class Limits(Part, kw_only=True):
 class AuthOffer(Part, kw_only=True):
     methods: list[Literal["token", "proof"]]
     """The client uses one of them."""
-    nonce: Annotated[str, Meta(description="Hex; part of the data that a proof signs.")]
+    nonce: Annotated[str, Meta(description="Hex, new for each connection; part of what the proofs sign.")]
+    proof: (
+        Annotated[
+            str,
+            Meta(pattern="^[0-9a-f]{64}$", description="The server's proof that it knows the token, hex."),
+        ]
+        | UnsetType
+    ) = UNSET
+    """Set if the URL has `token` and `nonce`. Check it before you send anything."""
 
 
 class AuthProof(Part, kw_only=True):
-    token: Text | UnsetType = UNSET
-    """The token from connection.json; otherwise send `proof` and `nonce`."""
     proof: (
-        Annotated[str, Meta(description="HMAC-SHA256(token, server nonce + client nonce), hex.")] | UnsetType
+        Annotated[str, Meta(description="The client's proof that it knows the token, hex.")] | UnsetType
     ) = UNSET
     nonce: Text | UnsetType = UNSET
-    """The client's nonce for the proof."""
+    """The client's nonce, as in the URL."""
+    id: Text | UnsetType = UNSET
+    """The token's id, as in the URL."""
+    token: Text | UnsetType = UNSET
+    """The token itself, from older clients. A program that has taken the daemon's port would read it."""
 
 
 class ClientInfo(Part, kw_only=True):
@@ -350,6 +360,10 @@ class Ready(Message, tag="ready", kw_only=True):
     """Whether the session was resumed."""
     workloads: list[WorkloadInfo]
     """The available workloads."""
+    http_token: str | UnsetType = UNSET
+    """The bearer token for HTTP, valid as long as the session and this run of the daemon."""
+    scopes: list[Name] | UnsetType = UNSET
+    """The scopes that the session has."""
     adapter: AdapterInfo | UnsetType = UNSET
     """Set if an adapter supports the engine."""
     notice: str | UnsetType = UNSET

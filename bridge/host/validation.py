@@ -26,6 +26,7 @@ from bridge.api import (
     TextureAsset,
 )
 from bridge.core import versions
+from bridge.core.access import RIGHTS
 from bridge.core.errors import ContractViolation, UserError
 from bridge.core.messages import WorkloadInfo
 from bridge.core.settings import SETTINGS, Setting
@@ -156,6 +157,8 @@ def _check_info(what: AnyText, workload: Workload) -> None:
                 version=format(repr(version), ".80"),
             )
         )
+    if workload.right != "":
+        _check_right(what, workload.right)
     told = {"name": workload.name, "version": version, "summary": workload.summary}
     try:
         msgspec.msgpack.encode(msgspec.convert(told, WorkloadInfo))
@@ -206,8 +209,35 @@ def check_advisor(advisor: Advisor) -> None:
     for hook in ("on_event", "on_answer", "on_ask"):
         if not _is_coroutine(_get(advisor, what, hook)):
             raise UserError(text("{what}: {hook} must be defined with `async def`", what=what, hook=hook))
+    for ask, right in _rights(advisor, what).items():
+        if ask not in advisor.asks:
+            raise UserError(
+                text("{what}: rights names {ask}, which isn't one of its asks", what=what, ask=ask)
+            )
+        _check_right(what, right)
     if advisor.asks and getattr(advisor.on_ask, "__func__", None) is Advisor.on_ask:
         raise UserError(text("{what}: it has asks, so it needs on_ask", what=what))
+
+
+def _rights(advisor: Advisor, what: AnyText) -> Mapping[str, str]:
+    rights = _get(advisor, what, "rights")
+    if not isinstance(rights, Mapping):
+        raise UserError(
+            text("{what}: rights is {given}; it must be a map", what=what, given=f"{rights!r:.80}")
+        )
+    return rights
+
+
+def _check_right(what: AnyText, right: object) -> None:
+    if right not in RIGHTS:
+        raise UserError(
+            text(
+                "{what}: {given} isn't a right; use one of {rights}",
+                what=what,
+                given=f"{right!r:.80}",
+                rights=", ".join(RIGHTS),
+            )
+        )
 
 
 def _is_coroutine(hook: Any) -> bool:

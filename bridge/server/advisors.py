@@ -18,6 +18,7 @@ from accel.text import AnyText, Text, text
 from accel.workload import Input, to_builtins
 from bridge.api import Advisor, RunResult, SessionView
 from bridge.core import errors
+from bridge.core.access import Principal, Right, command_right
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import (
     MAX_FRAME,
@@ -33,7 +34,7 @@ from bridge.core.messages import (
     PopupProgress,
 )
 from bridge.core.popup_items import PopupRows, resolve
-from bridge.core.revert import REVERTED
+from bridge.core.revert import REVERT, REVERTED
 from bridge.core.session import is_replaced
 from bridge.server.cache import copy_response
 from bridge.server.commands import NO_STATES, Commands, sendable
@@ -68,11 +69,15 @@ class AdvisorContext:
         *,
         patient: bool = True,
         states: States = NO_STATES,
+        principal: Principal | None = None,
     ) -> None:
         """`patient` retries while the store fails, for callers without a client that would retry.
 
-        `states` are the textures of the event that is handled, or of the popup that was answered.
+        `states` are the textures of the event that is handled, or of the popup that was answered. `principal`
+        is who asks, whose rights limit what the advisor may do; None for events and answers, which were
+        checked when they arrived.
         """
+        self._principal = principal
         self._patient = patient
         self.settings = host.settings
         self._host = host
@@ -153,6 +158,7 @@ class AdvisorContext:
     ) -> int:
         if not isinstance(note, str | Text):
             raise TypeError(text("note must be text, not {note}", note=format(repr(note), ".80")))
+        self._require(command_right(name), f"`{name}`")
         step = self._step()
         return await self._keep_alive(
             lambda: self._host.commands.send(self._live, name, args, note, parent=step, states=self._states)
@@ -169,6 +175,7 @@ class AdvisorContext:
         return found
 
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
+        self._require(command_right(REVERT), f"`{REVERT}`")
         step = self._step()
         self._steps += len(receipt_ids)
         commands, asking = self._host.commands, self._live
@@ -180,14 +187,21 @@ class AdvisorContext:
         return await self._keep_alive(lambda: self._host.rules.of(session))
 
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
+        self._require("change", text("A new rule"))
         await self._keep_alive(lambda: self._host.rules.add(session, folder, finding))
 
     async def remove_rules(self, session: SessionView, rules: Mapping[str, Sequence[str]]) -> None:
+        self._require("change", text("The removal of a rule"))
         await self._keep_alive(lambda: self._host.rules.remove(session, rules))
 
     def outside_answer(self) -> AdvisorContext:
         return AdvisorContext(
-            self._host, self._advisor, self._live, patient=self._patient, states=self._states
+            self._host,
+            self._advisor,
+            self._live,
+            patient=self._patient,
+            states=self._states,
+            principal=self._principal,
         )
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
@@ -200,6 +214,10 @@ class AdvisorContext:
 
     async def marks(self, session: SessionView) -> Set[bytes]:
         return await self._keep_alive(lambda: self._host.marks(self._advisor, session.project))
+
+    def _require(self, right: Right, what: AnyText) -> None:
+        if self._principal is not None:
+            self._principal.require(right, what)
 
     async def _keep_alive(self, do: Callable[[], Awaitable[Value]]) -> Value:
         with self._live.busy():
@@ -350,7 +368,7 @@ class AdvisorHost:
         """
         advisor = self._asks[name]
         # If the store fails, the client gets the error and can retry.
-        context = AdvisorContext(self, advisor, live, patient=False)
+        context = AdvisorContext(self, advisor, live, patient=False, principal=live.principal)
         answer = await advisor.on_ask(context, live.view, name, params)
         if isinstance(answer, RunResult):
             return to_builtins(answer.value), context.outputs(answer.blobs)

@@ -22,7 +22,7 @@ from accel.execution.executor import LocalExecutor
 from accel.execution.protocol import DEVICE
 from accel.text import text
 from accel.workload import Limits
-from bridge.core import errors
+from bridge.core import access, errors
 from bridge.core.errors import StoreError
 from bridge.core.messages import Popup
 from bridge.core.metrics import Counts
@@ -32,13 +32,14 @@ from bridge.host.host import Registry
 from bridge.paths import Paths
 from bridge.server import metrics
 from bridge.server.advisors import AdvisorHost
+from bridge.server.authenticator import Authenticator
 from bridge.server.blobs import BlobCollector, Blobs, Uploads, referenced_blobs
 from bridge.server.cache import cached_executor
 from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
 from bridge.server.executors import BlobExecutor
 from bridge.server.handshake import Handshake
-from bridge.server.http import Application, HostGuard, add_error_pages, routes
+from bridge.server.http import Application, Guard, HostGuard, add_error_pages, health
 from bridge.server.jobs import Jobs
 from bridge.server.live_session import LiveSession, Total
 from bridge.server.metrics import Metrics, Observed, Operator
@@ -68,7 +69,7 @@ class Bridge:
     """One daemon. `app` is the ASGI application, served between `start` and `stop`."""
 
     def __init__(self, settings: Settings, paths: Paths, registry: Registry) -> None:
-        self.token = secrets.token_urlsafe(32)
+        self.authenticator = Authenticator()
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
@@ -130,10 +131,16 @@ class Bridge:
             workers=workers.pool.size, deadline_ms=settings["deadline_ms"],
             keep_s=settings["journal.keep_s"],
         )  # fmt: skip
-        self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts)
+        rights = {name: access.workload_right(name, each.right) for name, each in registry.workloads.items()}
+        rights |= {
+            ask: access.question_right(ask, advisor.rights.get(ask, ""))
+            for advisor in advisors.values()
+            for ask in advisor.asks
+        }
+        self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts, rights)
         handshake = Handshake(
-            self.token, self.instance, settings, registry, self.sessions, self.roots, self._arrived,
-            runner.has_outputs,
+            self.authenticator, self.instance, settings, registry, self.sessions, self.roots,
+            self._arrived, runner.has_outputs,
         )  # fmt: skip
         limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
@@ -148,12 +155,14 @@ class Bridge:
         self.metrics.add(lambda: metrics.blobs(blobs))
         if self.cache is not None:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
-        operator = Operator(observed, self.metrics, self.token, self.instance)
+        operator = Operator(observed, self.metrics, self.instance)
+        guard = Guard(self.authenticator)
         self.app = Application(
             endpoint,
             [
-                *routes(Blobs(blobs, self.uploads, self.token), self.instance),
-                *operator.routes,
+                health(guard, self.instance),
+                *Blobs(blobs, self.uploads).routes(guard),
+                *operator.routes(guard),
             ],
             [Middleware(HostGuard, handshake=handshake)],
         )

@@ -13,48 +13,25 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from accel.text import AnyText, Text, text
-from bridge.core import auth, errors
-from bridge.core.errors import ErrorCode, RequestError, StoreError
-from bridge.core.messages import AuthProof
+from accel.text import AnyText, text
+from bridge.core import errors
+from bridge.core.errors import RequestError, StoreError
+from bridge.server.http import Guard, answer
 from bridge.server.live_session import LiveSession
 from bridge.store.blob_refs import BlobColumn, blob_names_in, blob_references
 from bridge.store.blobs import PRESSURE, BlobStore, Sweep, storage_full_error
 from bridge.store.records import pack
 from bridge.store.store import Store
 from bridge.store.uploads import DISK_FULL_ERRNOS, PART_KEEP_S, Upload
-
-STATUS: dict[ErrorCode, int] = {
-    errors.BAD_INPUT: 400,
-    errors.FORBIDDEN: 403,
-    errors.NOT_FOUND: 404,
-    errors.TOO_LARGE: 413,
-    errors.STORAGE_FULL: 507,
-}
-
-
-def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
-    """Returns the HTTP response for an error, with its code, message and hint."""
-    body: dict[str, Any] = {"code": error.code.name, "message": error.message, "hint": error.hint}
-    for name, message in (("message_text", error.text), ("hint_text", error.hint_text)):
-        if isinstance(message, Text):
-            body[name] = msgspec.to_builtins(message)
-    return answer(STATUS.get(error.code, 500), body, headers)
-
-
-def answer(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
-
 
 log = logging.getLogger(__name__)
 
@@ -435,46 +412,25 @@ def satisfiable_ranges(header: str, size: int) -> str | None:
 USE_INTERVAL_S = 3600.0
 """Minimum seconds between recorded uses of a blob, because each is written to disk."""
 
-Respond = Callable[[Request], Awaitable[Response]]
-
 
 class Blobs:
     """Handlers of `/blobs`."""
 
-    def __init__(self, store: BlobStore, uploads: Uploads, token: str) -> None:
+    def __init__(self, store: BlobStore, uploads: Uploads) -> None:
         self._store = store
         self._uploads = uploads
-        self._token = token
 
-    def routes(self) -> list[Route]:
+    def routes(self, guard: Guard) -> list[Route]:
         resumable = self._uploads
         return [
-            Route("/blobs/{name}", self._guarded(self._put), methods=["PUT"]),
-            Route("/blobs/{name}", self._guarded(self._get), methods=["GET"]),
-            Route("/blobs/{name}", self._guarded(resumable.options), methods=["OPTIONS"]),
-            Route("/blobs/{name}/upload", self._guarded(resumable.offset), methods=["GET"]),
-            Route("/blobs/{name}/upload", self._guarded(resumable.append), methods=["PATCH"]),
-            Route("/blobs/{name}/upload", self._guarded(resumable.cancel), methods=["DELETE"]),
-            Route("/blobs/{name}/upload", self._guarded(resumable.options), methods=["OPTIONS"]),
+            guard.route("PUT", "/blobs/{name}", self._put),
+            guard.route("GET", "/blobs/{name}", self._get),
+            guard.route("OPTIONS", "/blobs/{name}", resumable.options),
+            guard.route("GET", "/blobs/{name}/upload", resumable.offset),
+            guard.route("PATCH", "/blobs/{name}/upload", resumable.append),
+            guard.route("DELETE", "/blobs/{name}/upload", resumable.cancel),
+            guard.route("OPTIONS", "/blobs/{name}/upload", resumable.options),
         ]
-
-    def _guarded(self, respond: Respond) -> Respond:
-        async def guarded(request: Request) -> Response:
-            if not self._authorised(request):
-                message = "Send the token of connection.json as 'Authorization: Bearer TOKEN'."
-                return answer(401, {"message": message}, {"www-authenticate": "Bearer"})
-            try:
-                return await respond(request)
-            except RequestError as error:
-                return error_response(error)
-            except ClientDisconnect:
-                return Response(status_code=400)
-
-        return guarded
-
-    def _authorised(self, request: Request) -> bool:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and auth.token_matches(AuthProof(token=token), self._token, "")
 
     async def _put(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -9,9 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from accel.execution.executor import CancelToken
-from bridge.core import errors
+from bridge.core import access, errors
+from bridge.core.access import Right
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import (
     Ack,
@@ -63,8 +65,10 @@ class Dispatch:
         commands: Commands,
         durable: Jobs,
         counts: Counts,
+        rights: Mapping[str, Right],
     ) -> None:
-        """`durable` handles journalled requests."""
+        """`durable` handles journalled requests; `rights` are those that workloads and questions need."""
+        self._rights = rights
         self._counts = counts
         self._router = router
         self._runner = runner
@@ -77,6 +81,12 @@ class Dispatch:
 
     async def handle(self, live: LiveSession, message: ClientMessage) -> None:
         """Handles a message. Raises RemoteProtocolError if it isn't allowed now."""
+        try:
+            self._authorise(live, message)
+        except RequestError as error:
+            # Only requests have an id for their answer.
+            await live.send(replace(as_message(error, 0), id=UNSET))
+            return
         if isinstance(message, Request) and live.session.repeats(message):
             self._durable.repeat(live, message)
             return
@@ -101,10 +111,19 @@ class Dispatch:
             case _:
                 log.debug("nothing waits for this %s", type(message).__name__)
 
+    def _authorise(self, live: LiveSession, message: ClientMessage) -> None:
+        """Raises RequestError `forbidden` if the client lacks the right for this type of message."""
+        right, what = access.MESSAGES[type(message)], f"`{type(message).__struct_config__.tag}`"
+        if isinstance(message, Answer) and (popup := live.session.popups.get(message.id)):
+            right = access.popup_right(popup.kind)
+        live.principal.require(right, what)
+
     async def _request(self, live: LiveSession, request: Request) -> None:
         try:
             if self.stopping:
                 raise RequestError(errors.SHUTTING_DOWN)
+            # An unknown workload has no right; the router refuses it.
+            live.principal.require(self._rights.get(request.workload), f"`{request.workload}`")
             # Inline workloads are answered immediately and need no journal.
             if request.key is UNSET and self._runner.is_inline(request):
                 await live.send(self._run_inline(live, request))

@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from accel.text import AnyText, clauses, sentences, text
 from bridge import __version__
 from bridge.api import Adapter, Addon
-from bridge.core import auth, errors
+from bridge.core import access, auth, errors
 from bridge.core.codec import SUBPROTOCOLS
 from bridge.core.errors import RemoteProtocolError, UserError
 from bridge.core.messages import (
@@ -25,6 +25,7 @@ from bridge.core.messages import (
     PROTOCOL,
     AdapterInfo,
     AuthOffer,
+    AuthProof,
     EngineInfo,
     Hello,
     Identify,
@@ -40,10 +41,10 @@ from bridge.core.versions import Choice
 from bridge.host.host import Registry
 from bridge.locale import translate
 from bridge.paths import quoted
+from bridge.server.authenticator import Authenticator, Challenge, peer_of
 from bridge.server.live_session import LiveSession, mates
 from bridge.server.roots import ProjectRoots
 from bridge.server.sessions import Sessions, unknown_session
-from bridge.store.records import LOCAL_OWNER
 
 if TYPE_CHECKING:
     from bridge.server.websocket import AsgiSocket
@@ -127,7 +128,7 @@ class Handshake:
 
     def __init__(
         self,
-        token: str,
+        authenticator: Authenticator,
         instance: str,
         settings: Settings,
         registry: Registry,
@@ -139,7 +140,7 @@ class Handshake:
         """`arrived` is called with a connected session, whether its client was restarted, and the popups of
         other sessions that `ready` listed. `use` records a use of the files of an unacknowledged answer,
         which its client may fetch now."""
-        self.token = token
+        self.authenticator = authenticator
         self.max_frame = MAX_FRAME
         self.features = FEATURES
         self._instance = instance
@@ -173,7 +174,7 @@ class Handshake:
         hosts: Collection[str] = self._settings["allowed_hosts"]
         return hosts
 
-    def hello(self, nonce: str) -> Hello:
+    def hello(self, challenge: Challenge) -> Hello:
         """Returns the first message."""
         return Hello(
             protocol=PROTOCOL,
@@ -185,19 +186,25 @@ class Handshake:
                 inflight=self._settings["session.inflight"],
             ),
             heartbeat_s=self._settings["heartbeat_s"],
-            auth=AuthOffer(methods=["token", "proof"], nonce=nonce),
+            auth=AuthOffer(methods=["proof", "token"], nonce=challenge.server_nonce, proof=challenge.proof),
         )
 
     async def admit(
-        self,
-        identify: Identify,
-        socket: AsgiSocket,
-        scope: MutableMapping[str, Any],
-        owner: str = LOCAL_OWNER,
+        self, identify: Identify, challenge: Challenge, socket: AsgiSocket, scope: MutableMapping[str, Any]
     ) -> LiveSession:
-        """Opens or resumes a session of the token `owner`; sends `ready` and the unacknowledged messages."""
-        asked = _with_local_root(identify, scope)
-        admission = await self._roots.admit(asked, owner)
+        """Opens or resumes a session; sends `ready` and the unacknowledged messages.
+
+        Raises RemoteProtocolError, also for a client without the right to be what it says.
+        """
+        principal = self.authenticator.identify(identify, challenge, peer_of(scope))
+        if identify.client.kind == "editor" and not principal.may("edit"):
+            scopes = ", ".join(access.scopes_with("edit"))
+            raise RemoteProtocolError(
+                errors.NOT_ALLOWED, f"field 'client.kind': an editor needs a token with a scope of: {scopes}"
+            )
+        # Of what the client sent, only the token's id is stored.
+        asked = replace(_with_local_root(identify, scope), auth=AuthProof(id=principal.token_id))
+        admission = await self._roots.admit(asked)
         identify = admission.identify
         choice, notice = self._adapter(identify.engine or None)
         if choice is not None:
@@ -206,9 +213,9 @@ class Handshake:
                 notice = sentences([notice, admission.notice or NO_ROOT])
         restarted = False
         if identify.resume:
-            live, token, restarted = self._sessions.resume(identify, choice, owner)
+            live, token, restarted = self._sessions.resume(identify, choice)
         else:
-            live, token, problem = await self._sessions.open(identify, choice, owner)
+            live, token, problem = await self._sessions.open(identify, choice)
             if problem is not None:
                 log.error("session %s is not stored: %s", live.id, problem.reason)
                 notice = sentences([notice, NOT_DURABLE.fill(reason=problem.reason)])
@@ -221,6 +228,7 @@ class Handshake:
                 if live.ended:
                     # It expired while this task was waiting for the locks.
                     raise unknown_session(live.id)
+                live.principal = principal
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)
                 shown = translate(notice, identify.locale or "")
@@ -270,6 +278,8 @@ class Handshake:
             resume_token=token,
             resumed=resumed,
             workloads=self._workloads,
+            http_token=self.authenticator.http_token(live),
+            scopes=list(live.principal.scopes),
             adapter=UNSET
             if choice is None
             else AdapterInfo(

@@ -1,21 +1,46 @@
-"""The HTTP application: Host check, health page, routes and JSON errors."""
+"""The HTTP application: Host check, rights of routes, health page and JSON errors."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from accel.text import Text
 from bridge import __version__
-from bridge.core import auth
+from bridge.core import access, auth, errors
+from bridge.core.errors import ErrorCode, RequestError
 from bridge.core.messages import PROTOCOL
-from bridge.server.blobs import Blobs, answer
+from bridge.server.authenticator import Authenticator
 from bridge.server.handshake import Handshake
+
+STATUS: dict[ErrorCode, int] = {
+    errors.BAD_INPUT: 400,
+    errors.FORBIDDEN: 403,
+    errors.NOT_FOUND: 404,
+    errors.TOO_LARGE: 413,
+    errors.STORAGE_FULL: 507,
+}
+
+
+def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
+    """Returns the HTTP response for an error, with its code, message and hint."""
+    body: dict[str, Any] = {"code": error.code.name, "message": error.message, "hint": error.hint}
+    for name, message in (("message_text", error.text), ("hint_text", error.hint_text)):
+        if isinstance(message, Text):
+            body[name] = msgspec.to_builtins(message)
+    return answer(STATUS.get(error.code, 500), body, headers)
+
+
+def answer(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
 
 
 class Application(Starlette):
@@ -52,13 +77,50 @@ class HostGuard:
         await self._app(scope, receive, send)
 
 
-def routes(blobs: Blobs, instance: str) -> list[Route]:
-    async def health(request: Request) -> Response:
+Respond = Callable[[Request], Awaitable[Response]]
+
+UNAUTHORISED = "Send the `http_token` of your session, or a token, as 'Authorization: Bearer TOKEN'."
+
+
+class Guard:
+    """Makes routes that answer only those who have the right that `access.ROUTES` declares."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    def route(self, method: str, path: str, respond: Respond) -> Route:
+        """Returns a route; `request.state.principal` is who asks, if the route needs a right.
+
+        Raises KeyError for a route that declares none.
+        """
+        right = access.ROUTES[method, path]
+
+        async def guarded(request: Request) -> Response:
+            try:
+                if right is not access.ANY:
+                    principal = self._authenticator.bearer(request)
+                    if principal is None:
+                        return answer(401, {"message": UNAUTHORISED}, {"www-authenticate": "Bearer"})
+                    principal.require(right, f"{method} {path}")
+                    request.state.principal = principal
+                return await respond(request)
+            except RequestError as error:
+                return error_response(error)
+            except ClientDisconnect:
+                return Response(status_code=400)
+
+        return Route(path, guarded, methods=[method])
+
+
+def health(guard: Guard, instance: str) -> Route:
+    """Returns the route of the health page."""
+
+    async def respond(request: Request) -> Response:
         return answer(
             200, {"status": "ok", "version": __version__, "protocol": PROTOCOL, "instance": instance}
         )
 
-    return [Route("/health", health, methods=["GET"]), *blobs.routes()]
+    return guard.route("GET", "/health", respond)
 
 
 def add_error_pages(app: Starlette) -> None:

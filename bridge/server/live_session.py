@@ -17,11 +17,12 @@ import msgspec
 from accel.text import text
 from bridge.api import Adapter, SessionView
 from bridge.core import errors
+from bridge.core.access import LOCAL_ID, NOBODY
 from bridge.core.errors import RemoteProtocolError, RequestError
 from bridge.core.messages import MAX_FRAME, Event, Identify, Message, Numbered, Popup, PopupClose, Request
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
-from bridge.store.records import LOCAL_OWNER, unpack
+from bridge.store.records import unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
 
@@ -93,7 +94,12 @@ def too_large(name: str, size: int, limit: int) -> RequestError:
     )
 
 
-def workspace(identify: Identify, owner: str) -> str:
+def owner_of(identify: Identify) -> str:
+    """Returns the id of the token that a client has identified with, also a stored one."""
+    return identify.auth.id or LOCAL_ID
+
+
+def workspace(identify: Identify) -> str:
     """Returns a key shared by editors of one token that have the same project open on this machine, in the
     same engine and major version. It is empty for a session that shares nothing."""
     project, engine = identify.project, identify.engine
@@ -103,13 +109,13 @@ def workspace(identify: Identify, owner: str) -> str:
     generation = engine.version.partition(".")[0]
     root = os.path.normcase(os.path.normpath(project.root))
     # A root may have any character but NUL.
-    return "\0".join((owner, project.id, root, engine.name, generation))
+    return "\0".join((owner_of(identify), project.id, root, engine.name, generation))
 
 
-def workspace_of(packed: bytes, owner: str) -> str:
+def workspace_of(packed: bytes) -> str:
     """Returns the workspace of a stored `identify`; empty if it is damaged."""
     try:
-        return workspace(unpack(packed, Identify), owner)
+        return workspace(unpack(packed, Identify))
     # In a damaged database it may have any type.
     except (msgspec.DecodeError, AttributeError, TypeError):
         return ""
@@ -117,7 +123,7 @@ def workspace_of(packed: bytes, owner: str) -> str:
 
 def project_key(project: str, owner: str) -> str:
     """Returns the key of a project's receipts, rules and marks: clients of another token can't claim it."""
-    return project if owner == LOCAL_OWNER else f"{project}\0{owner}"
+    return project if owner == LOCAL_ID else f"{project}\0{owner}"
 
 
 def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSession]:
@@ -156,17 +162,19 @@ class LiveSession:
         reserved: int,
         total: Total | None = None,
         relieve: Callable[[], None] = lambda: None,
-        owner: str = LOCAL_OWNER,
     ) -> None:
-        """`relieve` is called when `total` exceeds its limit. `owner` is the token that opened the session."""
+        """`relieve` is called when `total` exceeds its limit."""
         self._relieve = relieve
         self.session = session
-        self.owner = owner
         self.unregistered_root = ""
         """The project's folder as the client names it, while the user hasn't let PopBridge read it."""
         self.declined_root = ""
         """The last such folder that the user declined."""
         self._held_events: list[Event] = []
+        self.principal = NOBODY
+        """Who its client is; has no right until a client of this run has identified."""
+        self.http_digest = b""
+        """The digest of its HTTP token; empty without one."""
         self.identified(identify, choice)
         self._closings: dict[int, PopupClose] = {}
         """`popup_close` messages that are waiting for a connection, by popup id."""
@@ -200,6 +208,11 @@ class LiveSession:
         return self.session.id
 
     @property
+    def owner(self) -> str:
+        """The id of the token that the session belongs to."""
+        return owner_of(self.identify)
+
+    @property
     def is_editor(self) -> bool:
         """Whether a connected editor can carry out commands."""
         return self.socket is not None and self.identify.client.kind == "editor"
@@ -231,7 +244,7 @@ class LiveSession:
 
     def identified(self, identify: Identify, choice: Choice[Adapter] | None) -> None:
         """Records what its client sent in `identify`."""
-        self.identify, self.choice, self.workspace = identify, choice, workspace(identify, self.owner)
+        self.identify, self.choice, self.workspace = identify, choice, workspace(identify)
         project = identify.project or None
         self.root = Path(project.root) if project and isinstance(project.root, str) else None
         """Folder of the project on this machine, if known and registered."""

@@ -26,8 +26,8 @@ from starlette.routing import Route
 from accel.execution.device_router import DeviceRouter
 from accel.execution.pool import Pool, WorkerState
 from bridge import __version__
-from bridge.core import auth, errors
-from bridge.core.messages import AuthProof, Message
+from bridge.core import errors
+from bridge.core.messages import Message
 from bridge.core.metrics import (
     BY_NAME,
     METRICS,
@@ -44,6 +44,7 @@ from bridge.core.metrics import (
 )
 from bridge.core.router import Router
 from bridge.server.cache import CachedExecutor
+from bridge.server.http import Guard
 from bridge.server.live_session import LiveSession
 from bridge.server.sessions import Sessions
 from bridge.server.watchdog import LoopLag
@@ -434,41 +435,29 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1000
 
 
-UNAUTHORISED = b'{"message":"Send the token of connection.json as \'Authorization: Bearer TOKEN\'."}'
 JSON = "application/json"
 
 
 class Operator:
     """Handlers of /metrics and /status."""
 
-    def __init__(self, observed: Observed, metrics: Metrics, token: str, instance: str) -> None:
+    def __init__(self, observed: Observed, metrics: Metrics, instance: str) -> None:
         self._observed = observed
         self._metrics = metrics
-        self._token = token
         self._instance = instance
         self._stats = ProcessStats()
         for source in (counted, open_now, workers):
             metrics.add(functools.partial(source, observed))
         metrics.add(lambda: processes(self._stats))
 
-    @property
-    def routes(self) -> list[Route]:
-        return [
-            Route("/metrics", self.metrics, methods=["GET"]),
-            Route("/status", self.status, methods=["GET"]),
-        ]
+    def routes(self, guard: Guard) -> list[Route]:
+        return [guard.route("GET", "/metrics", self.metrics), guard.route("GET", "/status", self.status)]
 
     async def metrics(self, request: Request) -> Response:
-        """Serves /metrics. No token is needed on this machine, as metrics name no project, file or client."""
-        local = request.client is not None and auth.is_loopback(request.client.host)
-        if not local and not self._authorised(request):
-            return _unauthorised()
         await self._read_stats()
         return Response(await self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def status(self, request: Request) -> Response:
-        if not self._authorised(request):
-            return _unauthorised()
         await self._read_stats()
         host, port = request.scope["server"]
         address = f"ws://[{host}]:{port}/ws" if ":" in host else f"ws://{host}:{port}/ws"
@@ -477,11 +466,3 @@ class Operator:
 
     async def _read_stats(self) -> None:
         self._stats = await read_process_stats(self._observed.pids)
-
-    def _authorised(self, request: Request) -> bool:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and auth.token_matches(AuthProof(token=token), self._token, "")
-
-
-def _unauthorised() -> Response:
-    return Response(UNAUTHORISED, 401, {"www-authenticate": "Bearer"}, media_type=JSON)

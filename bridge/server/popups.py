@@ -138,9 +138,7 @@ class SharedPopups:
 
     async def _orphans(self, live: LiveSession) -> Sequence[int]:
         left = await self._store.read(lambda connection: SessionStore(Database(connection)).left_open())
-        return [
-            popup_id for popup_id, identify, owner in left if workspace_of(identify, owner) == live.workspace
-        ]
+        return [popup_id for popup_id, identify in left if workspace_of(identify) == live.workspace]
 
     async def _copy(self, source: LiveSession, mate: LiveSession, popup_id: int) -> None:
         popup = source.session.popups.get(popup_id)

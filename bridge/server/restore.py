@@ -18,13 +18,12 @@ from bridge.core.messages import Command, Identify, Numbered, Popup
 from bridge.host.host import Registry
 from bridge.server.advisors import AdvisorHost
 from bridge.server.commands import Commands
-from bridge.server.live_session import LiveSession, workspace_of
+from bridge.server.live_session import LiveSession, owner_of, workspace_of
 from bridge.server.roots import ProjectRoots
 from bridge.server.sessions import Sessions
 from bridge.store.journal import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import (
-    LOCAL_OWNER,
     DamagedRow,
     PermanentDamage,
     Receipt,
@@ -92,7 +91,7 @@ async def _leave(session: str, store: Store, sessions: Sessions) -> None:
     await store.write(lambda db: SessionStore(db).ask_again(session))
     try:
         packed = await store.read(lambda connection: SessionStore(Database(connection)).identify(session))
-        is_shared = bool(workspace_of(packed, LOCAL_OWNER))
+        is_shared = bool(workspace_of(packed))
     except PermanentDamage:
         is_shared = False
     await sessions.settle(session, leaves_popups=is_shared)
@@ -138,7 +137,11 @@ async def _session(
         log.warning("session %s is restored without an adapter: %s", stored.id, error)
         choice = None
     project = identify.project
-    if project and isinstance(project.root, str) and not await roots.may_read(project.root, stored.owner):
+    if (
+        project
+        and isinstance(project.root, str)
+        and not await roots.may_read(project.root, owner_of(identify))
+    ):
         # It was registered for the last run only, or isn't any more. Its editor is asked when it returns.
         identify = replace(identify, project=replace(project, root=UNSET))
     return sessions.restore(stored, identify, choice)

@@ -18,20 +18,21 @@ from sqlite_utils import Database
 from accel.text import AnyText, text
 from bridge.api import Advisor, Context, SessionView
 from bridge.core import auth
+from bridge.core.access import LOCAL_ID
 from bridge.core.errors import StoreError
 from bridge.core.messages import Action, Answer, Event, Identify, Popup
 from bridge.core.text import printable
 from bridge.host.host import ROOTS
 from bridge.locale import translate
 from bridge.paths import Paths, quoted
-from bridge.server.live_session import LiveSession
+from bridge.server.live_session import LiveSession, owner_of
 from bridge.server.sessions import Sessions
-from bridge.store.records import LOCAL_OWNER
 from bridge.store.roots import RootStore, contains_data, is_covered, resolved_root, root_refusal
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
+KIND = "project.allow"
 ALLOW, NOT_NOW = "allow", "not_now"
 
 TITLE = text("Allow PopBridge to read this project?")
@@ -84,12 +85,13 @@ class ProjectRoots(Advisor):
             return ""
         return found
 
-    async def admit(self, identify: Identify, owner: str) -> Admission:
-        """Decides about the folder of a client of the token `owner`."""
+    async def admit(self, identify: Identify) -> Admission:
+        """Decides about the folder that a client on this machine names."""
         root = identify.project.root if identify.project else UNSET
         if not identify.project or not isinstance(root, str):
             return Admission(identify)
         # A network drive may not answer for a while.
+        owner = owner_of(identify)
         found, refusal = await asyncio.to_thread(self._examine, root)
         without = replace(identify, project=replace(identify.project, root=UNSET))
         if refusal:
@@ -100,7 +102,7 @@ class ProjectRoots(Advisor):
             known = root if sys.platform == "win32" else found
             return Admission(replace(identify, project=replace(identify.project, root=known)))
         command = f"popbridge roots add {quoted(Path(found))}"
-        if identify.client.kind != "editor" or owner != LOCAL_OWNER:
+        if identify.client.kind != "editor" or owner != LOCAL_ID:
             # Whoever has a token of their own must not answer for the user of this machine.
             return Admission(without, notice=OF_ANOTHER.fill(root=root, command=command))
         return Admission(without, unregistered=root, notice=WAITS.fill(root=root, command=command))
@@ -119,7 +121,7 @@ class ProjectRoots(Advisor):
         return found, refusal or (CONTAINS_DATA if contains_data(found, self._data) else "")
 
     async def _is_registered(self, root: str, owner: str) -> bool:
-        if owner == LOCAL_OWNER and is_covered(root, self._of_run):
+        if owner == LOCAL_ID and is_covered(root, self._of_run):
             return True
         # Read each time: `popbridge install` and `popbridge roots` write it while the daemon runs.
         with contextlib.suppress(StoreError):
@@ -160,7 +162,7 @@ class ProjectRoots(Advisor):
         locale = live.view.locale
         return Popup(
             id=0,
-            kind="question",
+            kind=KIND,
             title=translate(TITLE, locale),
             body=translate(BODY.fill(root=_code(root)), locale),
             dedupe=dedupe,
@@ -183,7 +185,7 @@ class ProjectRoots(Advisor):
                 live.declined_root = root
                 live.take_held_events()
             return
-        owner = LOCAL_OWNER if live is None else live.owner
+        owner = LOCAL_ID if live is None else live.owner
         found, refusal = await asyncio.to_thread(self._examine, root)
         if refusal:
             log.warning("%s isn't registered: %s", root, refusal)

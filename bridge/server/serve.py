@@ -131,7 +131,7 @@ class Server(uvicorn.Server):
         file = ConnectionFile(
             ws=f"ws://{address}/ws",
             http=f"http://{address}",
-            token=self._bridge.token,
+            token=self._bridge.authenticator.local_token,
             pid=os.getpid(),
             protocol=PROTOCOL,
         )

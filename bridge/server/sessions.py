@@ -18,8 +18,8 @@ from bridge.core.errors import RemoteProtocolError, StoreError
 from bridge.core.messages import Identify
 from bridge.core.session import Session
 from bridge.core.versions import Choice
-from bridge.server.live_session import NO_LIMIT, LiveSession, Total
-from bridge.store.records import LOCAL_OWNER, StoredSession
+from bridge.server.live_session import NO_LIMIT, LiveSession, Total, owner_of
+from bridge.store.records import StoredSession
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
 
@@ -57,15 +57,14 @@ class Sessions:
         return self._live
 
     async def open(
-        self, identify: Identify, choice: Choice[Adapter] | None, owner: str = LOCAL_OWNER
+        self, identify: Identify, choice: Choice[Adapter] | None
     ) -> tuple[LiveSession, str, StoreError | None]:
-        """Opens a session of the token `owner`. Returns it, its resume token, and the error if it couldn't be
-        stored."""
+        """Opens a session. Returns it, its resume token, and the error if it couldn't be stored."""
         session_id, token = secrets.token_hex(8), secrets.token_hex(32)
         digest = auth.digest(token)
 
         def keep(db: Database) -> None:
-            SessionStore(db).open(session_id, digest, identify, owner)
+            SessionStore(db).open(session_id, digest, identify)
 
         problem = None
         try:
@@ -74,22 +73,22 @@ class Sessions:
             problem = error
             self._retry_later(session_id, lambda: self._store.write(keep))
         session = Session(session_id, time.monotonic(), keep_s=self._keep_s)
-        return self._add(session, identify, choice, SEQ_BLOCK, digest, owner), token, problem
+        return self._add(session, identify, choice, SEQ_BLOCK, digest), token, problem
 
-    def resume(
-        self, identify: Identify, choice: Choice[Adapter] | None, owner: str = LOCAL_OWNER
-    ) -> tuple[LiveSession, str, bool]:
+    def resume(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str, bool]:
         """Returns the session to resume, its resume token, and whether its client was restarted.
 
-        Raises RemoteProtocolError if the session is unknown, the resume token is wrong, or the session is
-        another token's than `owner`.
+        Raises RemoteProtocolError if the session is unknown, was opened with another client token, or the
+        resume token is wrong.
         """
         resume = identify.resume
         assert resume is not UNSET
         live = self._live.get(resume.session)
         digest = auth.digest(resume.token)
-        # The same error for each, so that nothing is told to whoever has stolen a resume token.
-        if live is None or not secrets.compare_digest(digest, self._tokens[live.id]) or live.owner != owner:
+        if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
+            raise unknown_session(resume.session)
+        # Sessions of PopBridge 0.2 and older don't say whose they are: all were the local user's.
+        if live.owner != owner_of(identify):
             raise unknown_session(resume.session)
         live.identified(identify, choice)
         # The token stays the same, because a new one would be lost if `ready` never arrived.
@@ -141,7 +140,7 @@ class Sessions:
     ) -> LiveSession:
         """Restores a session of an earlier run; its keep time starts anew."""
         session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
-        return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest, stored.owner)
+        return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
 
     def allowed(self, live: LiveSession, identify: Identify) -> None:
         """Records and stores an `identify` whose project may be read from now on."""
@@ -232,10 +231,9 @@ class Sessions:
         choice: Choice[Adapter] | None,
         reserved: int,
         token_digest: str,
-        owner: str,
     ) -> LiveSession:
         total, relieve = self.unacknowledged, self.relieve
-        live = LiveSession(session, identify, choice, self._store, reserved, total, relieve, owner)
+        live = LiveSession(session, identify, choice, self._store, reserved, total, relieve)
         self._live[live.id] = live
         live.watched = self._watched
         self._watched.add(live)

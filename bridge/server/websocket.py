@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import struct
 import time
 from collections import deque
@@ -17,7 +16,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 from uvicorn.protocols.utils import ClientDisconnected
 
-from bridge.core import auth, errors
+from bridge.core import errors
 from bridge.core.codec import SUBPROTOCOLS, Codec, server_codec
 from bridge.core.errors import RemoteProtocolError
 from bridge.core.messages import (
@@ -246,19 +245,15 @@ class WebSocketEndpoint:
         await send({"type": "websocket.http.response.body", "body": body})
 
     async def _identify(self, connection: Connection, socket: AsgiSocket, scope: Scope) -> LiveSession:
-        nonce = secrets.token_hex(16)
-        await socket.send(self._handshake.hello(nonce))
+        challenge = self._handshake.authenticator.challenge(scope)
+        await socket.send(self._handshake.hello(challenge))
         try:
             message = connection.receive(await asyncio.wait_for(socket.receive(), self.identify_timeout_s))
         except TimeoutError:
             connection.tick(time.monotonic() + IDENTIFY_TIMEOUT_S)
             raise
         assert isinstance(message, Identify)
-        if not auth.token_matches(message.auth, self._handshake.token, nonce):
-            raise RemoteProtocolError(
-                errors.AUTH_FAILED, "field 'auth': the token is wrong; read connection.json again"
-            )
-        return await self._handshake.admit(message, socket, scope)
+        return await self._handshake.admit(message, challenge, socket, scope)
 
 
 def _error_for(message: Message, error: errors.RequestError) -> Error:

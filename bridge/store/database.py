@@ -221,10 +221,7 @@ MARKS = (
 )
 POPUP_TEXTURES = """CREATE TABLE popup_textures (
     popup INTEGER PRIMARY KEY, project TEXT NOT NULL, advisor TEXT NOT NULL, textures BLOB NOT NULL)"""
-OWNERS = (
-    "ALTER TABLE sessions ADD COLUMN owner TEXT NOT NULL DEFAULT 'local'",
-    "ALTER TABLE receipts ADD COLUMN owner TEXT NOT NULL DEFAULT 'local'",
-)
+RECEIPT_OWNERS = "ALTER TABLE receipts ADD COLUMN owner TEXT NOT NULL DEFAULT 'local'"
 ROOTS = """CREATE TABLE roots (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL, owner TEXT NOT NULL, source TEXT NOT NULL,
     created TEXT NOT NULL, expires TEXT)"""
@@ -320,8 +317,8 @@ def popup_textures(db: Database) -> None:
 
 @migrations()
 def owners_and_roots(db: Database) -> None:
-    """Creates the owners of sessions and receipts, and the folders that PopBridge may read."""
-    for statement in (*OWNERS, ROOTS):
+    """Creates the owners of receipts, and the folders that PopBridge may read."""
+    for statement in (RECEIPT_OWNERS, ROOTS):
         db.execute(statement)
 
 

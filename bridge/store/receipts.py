@@ -11,6 +11,7 @@ from msgspec import UNSET
 from sqlite_utils import Database
 
 from accel.text import AnyText
+from bridge.core.access import LOCAL_ID
 from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
 from bridge.core.revert import APPLY, REVERT
@@ -18,7 +19,6 @@ from bridge.core.verification import EDITOR, Observed, as_changes, by_path, is_s
 from bridge.store.records import (
     AUDIT_FIX,
     FAILURES,
-    LOCAL_OWNER,
     DamagedReceipt,
     Receipt,
     as_record,
@@ -51,7 +51,7 @@ class ReceiptStore:
         parent: tuple[int, int] | None = None,
         before: Observed | None = None,
         errors: Sequence[Mapping[str, Any]] | None = None,
-        owner: str = LOCAL_OWNER,
+        owner: str = LOCAL_ID,
     ) -> tuple[int, bool]:
         """Inserts the receipt of a command before it is sent. Returns its id and True.
 

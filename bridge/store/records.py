@@ -12,10 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from accel.text import AnyText, Text, text
+from bridge.core.access import LOCAL_ID
 from bridge.core.errors import StoreError
-
-LOCAL_OWNER = "local"
-"""The owner of what the user's own programs make: the id of the token in connection.json."""
 
 Failure = sqlite3.Error | UnicodeDecodeError
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
@@ -130,8 +128,6 @@ class StoredSession(Struct, kw_only=True):
     """No higher `seq` was ever used."""
     acked: int
     identify: bytes
-    owner: str = LOCAL_OWNER
-    """The id of the token that opened it."""
 
 
 class StoredPopup(Struct, kw_only=True):
@@ -154,7 +150,7 @@ class Receipt(Struct, kw_only=True):
     """Id of its command."""
     session: str
     """The session of the editor."""
-    owner: str = LOCAL_OWNER
+    owner: str = LOCAL_ID
     """The id of the token that opened this session."""
     seq: int | None = None
     """The command's `seq`, once sent."""
@@ -213,7 +209,7 @@ def as_record(table: str, row: Row, kind: type[Stored], packed: Mapping[str, Any
     Raises UnreadableRow for invalid values.
     """
     # A database or backup of 0.2.0 that is only read has no owners.
-    row = {"owner": LOCAL_OWNER, **row}
+    row = {"owner": LOCAL_ID, **row}
     try:
         values = {name: row[name] for name in kind.__struct_fields__}  # type: ignore[attr-defined]
         values |= {name: unpack(values[name], of) for name, of in packed.items()}

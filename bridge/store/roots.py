@@ -15,9 +15,10 @@ from msgspec import Struct
 from sqlite_utils import Database
 
 from accel.text import AnyText, text
+from bridge.core.access import LOCAL_ID
 from bridge.core.errors import UserError
 from bridge.store.database import BUSY_TIMEOUT_MS, file_uri, open_database
-from bridge.store.records import FAILURES, LOCAL_OWNER, as_record, now_text
+from bridge.store.records import FAILURES, as_record, now_text
 
 Source = Literal["install", "terminal", "editor", "run"]
 """Who registered a root: `popbridge install`, `popbridge roots add`, an answer in an editor, or a command for
@@ -50,7 +51,7 @@ class RootStore:
         self._connection = db.conn
 
     def add(
-        self, path: str, source: Source, owner: str = LOCAL_OWNER, keep_s: float | None = None
+        self, path: str, source: Source, owner: str = LOCAL_ID, keep_s: float | None = None
     ) -> tuple[int, bool]:
         """Registers a folder, which `resolved_root` has returned. Returns its id, and whether it is new.
 

@@ -10,16 +10,7 @@ import msgspec
 from sqlite_utils import Database
 
 from bridge.core.messages import Answer, Identify, Popup
-from bridge.store.records import (
-    LOCAL_OWNER,
-    StoredPopup,
-    StoredSession,
-    as_record,
-    before_text,
-    now_text,
-    pack,
-    unpack,
-)
+from bridge.store.records import StoredPopup, StoredSession, as_record, before_text, now_text, pack, unpack
 
 SEQ_BLOCK = 10_000
 """`seq` numbers are reserved in blocks, so that a restarted daemon continues above all that may be used."""
@@ -29,7 +20,7 @@ POPUP_KEEP_DAYS = 30
 """Number of days that popups without a session wait for an editor of their project."""
 
 ORPHANED_POPUPS = (
-    "SELECT popups.id, identify, owner FROM popups JOIN sessions ON sessions.id = session "
+    "SELECT popups.id, identify FROM popups JOIN sessions ON sessions.id = session "
     "WHERE status = 'open' AND closed = 1 ORDER BY +popups.id"
 )
 
@@ -43,8 +34,8 @@ class SessionStore:
         self._sessions = db.table("sessions")
         self._popups = db.table("popups")
 
-    def open(self, session_id: str, token_digest: str, identify: Identify, owner: str = LOCAL_OWNER) -> None:
-        """Inserts a session of the token `owner`. Its `identify` is stored without the token."""
+    def open(self, session_id: str, token_digest: str, identify: Identify) -> None:
+        """Inserts a session. Its `identify` is stored without the token."""
         self._sessions.insert(
             {
                 "id": session_id,
@@ -52,7 +43,6 @@ class SessionStore:
                 "seq_reserved": SEQ_BLOCK,
                 "acked": 0,
                 "identify": _without_secrets(identify),
-                "owner": owner,
                 "closed": 0,
             }
         )
@@ -106,8 +96,7 @@ class SessionStore:
     def stored(self, session_id: str) -> StoredSession:
         """Returns an existing session. Raises UnreadableRow."""
         (row,) = self._db.query(
-            "SELECT id, token_digest, seq_reserved, acked, identify, owner FROM sessions WHERE id = ?",
-            [session_id],
+            "SELECT id, token_digest, seq_reserved, acked, identify FROM sessions WHERE id = ?", [session_id]
         )
         return as_record("sessions", row, StoredSession)
 
@@ -170,9 +159,8 @@ class SessionStore:
             (session_id,),
         )
 
-    def left_open(self) -> list[tuple[int, bytes, str]]:
-        """Returns the open popups of closed sessions, oldest first, each with its session's `identify` and
-        owner."""
+    def left_open(self) -> list[tuple[int, bytes]]:
+        """Returns the open popups of closed sessions with the sessions' `identify`, oldest first."""
         # `+popups.id` keeps SQLite from scanning all popups in the order of their ids.
         return self._connection.execute(ORPHANED_POPUPS).fetchall()
 
@@ -256,7 +244,8 @@ class SessionStore:
 
 
 def _without_secrets(identify: Identify) -> bytes:
-    return pack(msgspec.structs.replace(identify, auth=type(identify.auth)(), resume=msgspec.UNSET))
+    auth = type(identify.auth)(id=identify.auth.id)
+    return pack(msgspec.structs.replace(identify, auth=auth, resume=msgspec.UNSET))
 
 
 MAX_MARKS = 100_000

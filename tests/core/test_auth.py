@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from bridge.core.auth import digest, host_allowed, is_loopback, origin_allowed, proof, token_matches
-from bridge.core.messages import AuthProof
+from bridge.core.auth import (
+    client_proof,
+    client_proof_matches,
+    digest,
+    host_allowed,
+    is_loopback,
+    nonce_is_valid,
+    origin_allowed,
+    server_proof,
+    server_proof_matches,
+    signed_message,
+    token_id,
+    token_matches,
+    verifier,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,26 +82,74 @@ def test_a_browser_gets_in_from_the_consoles_own_origin_alone() -> None:
     assert origin_allowed(None)
 
 
-def test_a_token_or_a_proof_of_it_gets_in_and_nothing_else_does() -> None:
-    assert token_matches(AuthProof(token="secret"), "secret", "n")
-    assert not token_matches(AuthProof(token="secreT"), "secret", "n")
-    assert not token_matches(AuthProof(token=""), "secret", "n")
-    assert token_matches(AuthProof(proof=proof("secret", "n", "mine"), nonce="mine"), "secret", "n")
-    assert not token_matches(AuthProof(proof=proof("secret", "n", "mine"), nonce="other"), "secret", "n")
-    assert not token_matches(AuthProof(proof=proof("secret", "n", "mine"), nonce="mine"), "secret", "n2")
-    assert not token_matches(AuthProof(proof=proof("secret", "n", "")), "secret", "n")
-    assert not token_matches(AuthProof(), "secret", "n")
+VECTORS = json.loads(Path("tests/vectors/proof.json").read_text())
+TOKEN = "local.secret"
+STORED = verifier(TOKEN)
 
 
-def test_a_wrong_token_is_not_saved_by_a_right_proof() -> None:
-    auth = AuthProof(token="wrong", proof=proof("secret", "n", "mine"), nonce="mine")
-    assert not token_matches(auth, "secret", "n")
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
+def test_keys_and_proofs_are_those_of_the_published_vectors(vector: dict[str, str]) -> None:
+    token, message = vector["token"], vector["message"]
+    nonces = vector["client_nonce"], vector["server_nonce"]
+    assert all(map(nonce_is_valid, nonces))
+    assert signed_message(vector["id"], *nonces, vector["fingerprint"]) == message
+    assert token_id(token) == vector["id"]
+    keys = verifier(token)
+    assert (keys.stored_key.hex(), keys.server_key.hex()) == (vector["stored_key"], vector["server_key"])
+    assert server_proof(keys.server_key, message) == vector["server_proof"]
+    assert client_proof(token, message) == vector["client_proof"]
+    assert server_proof_matches(vector["server_proof"], token, message)
+    assert client_proof_matches(vector["client_proof"], keys.stored_key, message)
 
 
-def test_the_proof_is_the_hmac_that_rfc_4231_computes() -> None:
-    assert proof("Jefe", "what do ya want ", "for nothing?") == (
-        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    )
+@pytest.mark.parametrize("part", range(4))
+def test_a_proof_is_worth_nothing_for_another_id_nonce_or_certificate(part: int) -> None:
+    signed = ["local", "a" * 32, "b" * 32, "c" * 64]
+    other = [*signed[:part], "d" * 32, *signed[part + 1 :]]
+    mine, theirs = signed_message(*signed), signed_message(*other)
+    assert not client_proof_matches(client_proof(TOKEN, mine), STORED.stored_key, theirs)
+    assert not server_proof_matches(server_proof(STORED.server_key, mine), TOKEN, theirs)
+
+
+def test_neither_proof_can_be_sent_back_as_the_other() -> None:
+    message = signed_message("local", "a" * 32, "b" * 32)
+    server, client = server_proof(STORED.server_key, message), client_proof(TOKEN, message)
+    assert not client_proof_matches(server, STORED.stored_key, message)
+    assert not server_proof_matches(client, TOKEN, message)
+
+
+def test_what_the_daemon_stores_makes_no_client() -> None:
+    message = signed_message("local", "a" * 32, "b" * 32)
+    for key in (STORED.stored_key, STORED.server_key):
+        assert not client_proof_matches(client_proof(key.hex(), message), STORED.stored_key, message)
+        assert not token_matches(key.hex(), STORED.stored_key)
+
+
+@pytest.mark.parametrize("proof", ["", "00", "zz" * 32, "00" * 31, "00" * 33, "é" * 32, None, UNSET, 7])
+def test_what_is_no_proof_matches_nothing(proof: object) -> None:
+    assert not client_proof_matches(proof, STORED.stored_key, "m")
+    assert not server_proof_matches(proof, TOKEN, "m")
+
+
+def test_a_token_matches_only_itself() -> None:
+    assert token_matches(TOKEN, STORED.stored_key)
+    for other in ("local.secreT", "local.secret ", "", "\ud800", None, UNSET):
+        assert not token_matches(other, STORED.stored_key)
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [("local.x", "local"), ("ab_-9Z12.x.y", "ab_-9Z12"), ("x", ""), (".x", ""), ("a b.x", ""), ("id.", "")],
+)
+def test_a_tokens_id_is_what_stands_before_the_dot(token: str, expected: str) -> None:
+    assert token_id(token) == expected
+
+
+@pytest.mark.parametrize(
+    "nonce", ["", "0a" * 15, "0a" * 65, "0A" * 16, "0g" * 16, "0a" * 16 + "\n", None, UNSET]
+)
+def test_a_nonce_is_16_to_64_bytes_in_hex(nonce: object) -> None:
+    assert not nonce_is_valid(nonce)
 
 
 def test_of_a_secret_only_its_digest_is_kept() -> None:

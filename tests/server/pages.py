@@ -17,3 +17,8 @@ def page(file: ConnectionFile, path: str, method: str = "GET", **headers: str) -
         return response, response.read()
     finally:
         client.close()
+
+
+def bearer(file: ConnectionFile, token: str | None = None) -> dict[str, str]:
+    """The header with a token, by default the local one."""
+    return {"Authorization": f"Bearer {token or file.token}"}

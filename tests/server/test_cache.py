@@ -12,7 +12,7 @@ from accel.workload import Input
 from bridge.core.errors import RequestError
 from bridge.server.cache import MAX_INPUTS_ON_LOOP
 from bridge.server.cache_key import FileStamp
-from tests.server.pages import page
+from tests.server.pages import bearer, page
 from tests.server.results import Bench, Start, ask, cache_of, counters, counters_waiting, kept, until
 
 
@@ -188,7 +188,11 @@ async def test_metrics_tell_what_the_cache_does(start: Start, bench: Bench) -> N
         for number in range(3):
             await ask(wire, number, bench.request())
             await kept(daemon, 1)
-    found = (await asyncio.to_thread(page, daemon.file, "/metrics"))[1].decode().splitlines()
+    found = (
+        (await asyncio.to_thread(page, daemon.file, "/metrics", **bearer(daemon.file)))[1]
+        .decode()
+        .splitlines()
+    )
     for line in ("hits_total 2.0", "misses_total 1.0", "shared_total 0.0", "entries 1.0"):
         assert f"popbridge_cache_{line}" in found
     assert any(line.startswith("popbridge_cache_bytes ") for line in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import http.client
 import re
 from collections.abc import Callable
@@ -12,13 +13,14 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from bridge.core import auth
+from bridge.core import access, auth
 from bridge.paths import ConnectionFile
 from bridge.server.websocket import WebSocketEndpoint
 from tests.server.daemons import ThreadDaemon
-from tests.server.wire import dial, identity, resume, session
+from tests.server.wire import dial, identity, proof, resume, session
 
 MSGPACK = ["bridge.v1.msgpack"]
+NONCE = "0a" * 16
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "protocol.md").read_text("utf-8")
 
 
@@ -97,7 +99,7 @@ async def test_hello_says_what_the_daemon_is_and_takes(file: ConnectionFile) -> 
         assert wire.hello["type"] == "hello"
         assert wire.hello["protocol"] == 1
         assert wire.hello["limits"] == {"frame": 262_144, "inline": 65_536, "inflight": 64}
-        assert wire.hello["auth"]["methods"] == ["token", "proof"]
+        assert wire.hello["auth"]["methods"] == ["proof", "token"]
 
 
 @pytest.mark.parametrize("subprotocol", ["bridge.v1.msgpack", "bridge.v1.json"])
@@ -116,18 +118,28 @@ async def test_the_first_of_several_subprotocols_that_is_known_is_taken(file: Co
         assert socket.subprotocol == "bridge.v1.json"
 
 
-async def test_a_proof_of_the_token_opens_the_door_without_it(file: ConnectionFile) -> None:
-    async with dial(file) as wire:
-        proof = auth.proof(file.token, wire.hello["auth"]["nonce"], "mine")
-        await wire.send("identify", **identity(file, auth={"proof": proof, "nonce": "mine"}))
+async def test_both_sides_prove_that_they_know_the_token(file: ConnectionFile) -> None:
+    async with dial(file, nonce=NONCE) as wire:
+        offer = wire.hello["auth"]
+        message = auth.signed_message("local", NONCE, offer["nonce"])
+        assert auth.server_proof_matches(offer["proof"], file.token, message)
+        await wire.send("identify", **identity(file, auth=proof(file, wire, NONCE)))
         assert (await wire.receive())["type"] == "ready"
 
 
-async def test_a_proof_over_another_connections_nonce_is_refused(file: ConnectionFile) -> None:
-    async with dial(file) as one, dial(file) as two:
-        proof = auth.proof(file.token, one.hello["auth"]["nonce"], "mine")
-        await two.send("identify", **identity(file, auth={"proof": proof, "nonce": "mine"}))
-        assert (await two.closed())[0] == 4009
+async def test_the_one_sided_proof_of_older_clients_opens_the_door(file: ConnectionFile) -> None:
+    async with dial(file) as wire:
+        assert "proof" not in wire.hello["auth"]
+        signed = f"{wire.hello['auth']['nonce']}mine".encode()
+        mine = hmac.digest(file.token.encode(), signed, "sha256").hex()
+        await wire.send("identify", **identity(file, auth={"proof": mine, "nonce": "mine"}))
+        assert (await wire.receive())["type"] == "ready"
+
+
+async def test_each_session_has_an_http_token_and_the_scopes_of_its_token(file: ConnectionFile) -> None:
+    async with session(file) as one, session(file) as two:
+        assert one.ready["scopes"] == [*access.LOCAL_SCOPES]
+        assert len({one.ready["http_token"], two.ready["http_token"], file.token}) == 3
 
 
 @pytest.mark.parametrize(

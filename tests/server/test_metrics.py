@@ -15,7 +15,7 @@ from bridge.core.metrics import BY_NAME, METRICS
 from bridge.paths import ConnectionFile
 from bridge.server.metrics import Metrics
 from tests.server.daemons import ThreadDaemon, until
-from tests.server.pages import page
+from tests.server.pages import bearer, page
 from tests.server.wire import dial, session
 
 pytestmark = pytest.mark.own_workers
@@ -32,7 +32,7 @@ def samples(text: bytes) -> Samples:
 
 
 def scrape(file: ConnectionFile) -> Samples:
-    response, body = page(file, "/metrics")
+    response, body = page(file, "/metrics", **bearer(file))
     assert response.status == 200
     return samples(body)
 
@@ -42,7 +42,7 @@ def value(found: Samples, name: str, **labels: str) -> float:
 
 
 def test_prometheus_reads_every_declared_metric_under_its_name_and_kind(daemon: ThreadDaemon) -> None:
-    response, body = page(daemon.file, "/metrics")
+    response, body = page(daemon.file, "/metrics", **bearer(daemon.file))
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = {family.name: family for family in text_string_to_metric_families(body.decode())}
     for metric in METRICS:
@@ -170,14 +170,12 @@ def test_memory_and_time_are_those_of_real_processes(daemon: ThreadDaemon) -> No
     assert value(found, "popbridge_event_loop_lag_seconds_count") > 0
 
 
-async def test_metrics_need_no_token_and_name_nobody(
-    start: Callable[..., ThreadDaemon], tmp_path: Path
-) -> None:
+async def test_metrics_name_nobody(start: Callable[..., ThreadDaemon], tmp_path: Path) -> None:
     file = start().file
     project = {"id": "secret-id", "name": "Secret Project", "root": str(tmp_path)}
     async with session(file, project=project, instance="secret-instance") as wire:
         await wire.request(1, "test.sleep")
-        body = (await asyncio.to_thread(page, file, "/metrics"))[1].decode()
+        body = (await asyncio.to_thread(page, file, "/metrics", **bearer(file)))[1].decode()
     for private in ("ecret", str(tmp_path), file.token, wire.ready["session"]):
         assert private not in body
 

@@ -15,6 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from bridge.core import auth
+from bridge.core.access import LOCAL_ID
 from bridge.paths import ConnectionFile
 
 PATIENCE_S = 30.0
@@ -79,13 +81,27 @@ def identity(file: ConnectionFile, **changes: Any) -> dict[str, Any]:
     return {**fields, **changes}
 
 
+def proof(file: ConnectionFile, wire: Wire, nonce: str, token: str | None = None) -> dict[str, Any]:
+    """The `auth` of an `identify` that proves the token."""
+    token = token or file.token
+    found = auth.token_id(token)
+    message = auth.signed_message(found, nonce, wire.hello["auth"]["nonce"])
+    return {"id": found, "nonce": nonce, "proof": auth.client_proof(token, message)}
+
+
 @contextlib.asynccontextmanager
 async def dial(
-    file: ConnectionFile, subprotocol: str = "bridge.v1.msgpack", **options: Any
+    file: ConnectionFile,
+    subprotocol: str = "bridge.v1.msgpack",
+    *,
+    nonce: str = "",
+    token_id: str = LOCAL_ID,
+    **options: Any,
 ) -> AsyncIterator[Wire]:
-    """A connection that has had its `hello`."""
+    """A connection that has had its `hello`, with the daemon's proof if there is a `nonce`."""
+    query = f"?token={token_id}&nonce={nonce}" if nonce else ""
     async with connect(
-        file.ws, subprotocols=[Subprotocol(subprotocol)], compression=None, proxy=None, **options
+        f"{file.ws}{query}", subprotocols=[Subprotocol(subprotocol)], compression=None, proxy=None, **options
     ) as socket:
         wire = Wire(socket)
         wire.hello = await wire.receive()

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from bridge.core import auth, codec, errors, messages, session
+from bridge.core import access, auth, codec, errors, messages, session
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from bridge.core.settings import SETTINGS
 from bridge.server import blobs, commands, handshake, live_session
@@ -19,6 +19,11 @@ from tools.generators import _first_party, _markdown, _records
 
 TARGET = Path("docs/reference/protocol.md")
 SOURCE = "bridge/core (messages.py, parts.py, errors.py) or tools/generators/templates/protocol.md"
+TOKEN = "local.Zm9yIHRlc3RzIG9ubHksIG5vdCBhIHJlYWwgc2VjcmU"
+CLIENT_NONCE, SERVER_NONCE = "00112233445566778899aabbccddeeff", "ffeeddccbbaa99887766554433221100"
+SIGNED = auth.signed_message("local", CLIENT_NONCE, SERVER_NONCE)
+SERVER_PROOF = auth.server_proof(auth.verifier(TOKEN).server_key, SIGNED)
+CLIENT_PROOF = auth.client_proof(TOKEN, SIGNED)
 RECEIPTS_LIST = {
     "limit": "Maximum number of receipts.",
     "before": "Only receipts with lower ids; pass the last `id` to get the next page.",
@@ -60,7 +65,11 @@ def _facts() -> dict[str, object]:
         "upload_idle_s": f"{blobs.IDLE_S:.0f}",
         "upload_stall_s": f"{blobs.STALL_S:.0f}",
         "features": ", ".join(f"`{feature}`" for feature in sorted(handshake.FEATURES)),
-        "proof": auth.proof("token", "0a1b", "2c3d"),
+        "token": TOKEN,
+        "client_nonce": CLIENT_NONCE,
+        "server_nonce": SERVER_NONCE,
+        "server_proof": SERVER_PROOF,
+        "client_proof": CLIENT_PROOF,
         "receipts_list": _markdown.fields(_struct(commands.ListParams), RECEIPTS_LIST),
         "receipts_revert": _markdown.fields(
             _struct(commands.RevertParams),
@@ -169,13 +178,13 @@ def _exchange() -> Iterator[Step]:
         server=m.ServerInfo(name="popbridge", version=_first_party.release(), instance="5f1c"),
         limits=m.Limits(frame=m.MAX_FRAME, inline=m.MAX_INLINE, inflight=64),
         heartbeat_s=20.0,
-        auth=m.AuthOffer(methods=["token", "proof"], nonce="0a1b"),
+        auth=m.AuthOffer(methods=["proof", "token"], nonce=SERVER_NONCE, proof=SERVER_PROOF),
     )
     identify = m.Identify(
         protocol=m.PROTOCOL,
         client=m.ClientInfo(kind="editor", name="example", version="1"),
         instance="77aa",
-        auth=m.AuthProof(token="token"),
+        auth=m.AuthProof(id="local", nonce=CLIENT_NONCE, proof=CLIENT_PROOF),
         engine=m.EngineInfo(name="godot", version="4.6.stable"),
         project=m.ProjectInfo(id="9c2e", name="Game", root="/home/ada/game"),
     )
@@ -188,7 +197,7 @@ def _exchange() -> Iterator[Step]:
         [
             ("server", hello),
             ("client", identify),
-            ("server", m.Ready(session="s1", resume_token="r1", resumed=False, workloads=[])),
+            ("server", _ready(resume_token="r1", resumed=False)),
         ],
     )
     yield (
@@ -270,7 +279,7 @@ def _exchange() -> Iterator[Step]:
             ),
             (
                 "server",
-                m.Ready(session="s1", resume_token="r2", resumed=True, workloads=[], popups=[8]),
+                _ready(resume_token="r2", resumed=True, popups=[8]),
             ),
             (
                 "server",
@@ -288,6 +297,11 @@ def _exchange() -> Iterator[Step]:
             ("client", m.Ack(seq=3)),
         ],
     )
+
+
+def _ready(**fields: Any) -> messages.Ready:
+    scopes = list(access.LOCAL_SCOPES)
+    return messages.Ready(session="s1", workloads=[], http_token="h1", scopes=scopes, **fields)
 
 
 def _frame(sender: str, message: Any) -> str:

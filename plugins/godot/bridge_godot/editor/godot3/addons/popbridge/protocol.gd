@@ -23,6 +23,8 @@ const CLOSE_PROTOCOL_UNSUPPORTED = 4010
 const CLOSE_SESSION_INVALID = 4011
 const CLOSE_FEATURE_UNSUPPORTED = 4012
 const CLOSE_TOO_SLOW = 4013
+const CLOSE_TOKEN_REVOKED = 4014
+const CLOSE_NOT_ALLOWED = 4015
 const CLOSE_TOO_BIG = 1009
 const CLOSE_RESTART = 1012
 const CLOSE_SAYS = {
@@ -34,11 +36,13 @@ const CLOSE_SAYS = {
 	4006: "Clients can't send messages of this `type`.",
 	4007: "`identify` must be the first message, within 10 s of `hello`.",
 	4008: "`identify` can be sent only once.",
-	4009: "The token is wrong. Read connection.json again.",
+	4009: "The token or its proof is wrong. Read connection.json again.",
 	4010: "Update the editor addon or the daemon, whichever is older.",
 	4011: "The session has ended or another connection uses it. Send `identify` without `resume`.",
 	4012: "The daemon lacks a required feature; see `hello.features`.",
 	4013: "Too much is unacknowledged. Resume the session and acknowledge the handled messages; if 4011 follows, the session has ended.",
+	4014: "The token was revoked or has expired. Ask for a new one.",
+	4015: "The token's scopes don't allow what `identify` asks for; the close reason names a scope that does.",
 	1009: "The frame exceeds `limits.frame`. Send large data as a blob.",
 	1012: "The daemon is stopping or restarting. Wait, then resume the session.",
 }
@@ -68,7 +72,7 @@ const ERROR_CLAIMED = "claimed"
 # The fields of each message and their kinds; those under `required` must be present.
 const SERVER_MESSAGES = {
 	"hello": {"required": {"protocol": "int", "features": "list", "server": "map", "limits": "map", "heartbeat_s": "float", "auth": "map"}, "optional": {}},
-	"ready": {"required": {"session": "str", "resume_token": "str", "resumed": "bool", "workloads": "list"}, "optional": {"adapter": "map", "notice": "str", "popups": "list"}},
+	"ready": {"required": {"session": "str", "resume_token": "str", "resumed": "bool", "workloads": "list"}, "optional": {"http_token": "str", "scopes": "list", "adapter": "map", "notice": "str", "popups": "list"}},
 	"accepted": {"required": {"id": "int", "job": "str"}, "optional": {}},
 	"progress": {"required": {"id": "int", "fraction": "float"}, "optional": {"stage": "str"}},
 	"result": {"required": {"id": "int", "value": "any"}, "optional": {"seq": "int", "outputs": "list", "meta": "map"}},
