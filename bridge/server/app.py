@@ -43,6 +43,7 @@ from bridge.server.http import Application, Guard, HostGuard, add_error_pages, h
 from bridge.server.jobs import Jobs
 from bridge.server.live_session import LiveSession, Total
 from bridge.server.metrics import Metrics, Observed, Operator
+from bridge.server.project_paths import folder_prefix
 from bridge.server.restore import restore
 from bridge.server.roots import ProjectRoots
 from bridge.server.runner import Runner
@@ -109,7 +110,8 @@ class Bridge:
         counts, load = Counts(), Load(workers.pool.size)
         executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
         self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
-        runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
+        private = [folder_prefix(folder) for folder in paths.own_folders]
+        runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache, private)
         commands = self._commands = Commands(self.store, self.sessions)
         self.roots = ProjectRoots(self.store, paths, settings["roots"], self.sessions)
         own = (Receipts(self.store, self.sessions), self.roots)

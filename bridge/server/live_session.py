@@ -168,6 +168,8 @@ class LiveSession:
         self.session = session
         self.unregistered_root = ""
         """The project's folder as the client names it, while the user hasn't let PopBridge read it."""
+        self.asked_root = ""
+        """The last such folder that the user was asked about."""
         self.declined_root = ""
         """The last such folder that the user declined."""
         self._held_events: list[Event] = []

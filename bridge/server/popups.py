@@ -230,8 +230,8 @@ class PopupAnswers:
     async def _again(self, live: LiveSession, closing: PopupClose) -> None:
         # The first answer isn't stored yet.
         waiting = self._keeping.get(closing.id)
-        # Others learn nothing of an answer that isn't about a popup of theirs.
-        if waiting is not None and live in (waiting[-1], *mates(waiting[-1], self._sharing.sessions)):
+        # Others learn nothing of answers that aren't about popups of theirs.
+        if waiting is not None and (live in waiting or live.workspace == waiting[-1].workspace != ""):
             waiting += [] if live in waiting else [live]
         elif not self.is_waiting(live, closing.id):
             await live.send(closing)

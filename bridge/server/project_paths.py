@@ -14,6 +14,7 @@ import ntpath
 import os
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
 from accel.text import text
@@ -102,14 +103,17 @@ lead elsewhere. Windows can't resolve paths on every drive, such as a RAM disk; 
 leaves no `..` after a cycle."""
 
 
-def confine(path: str, root: Path | None) -> str:
+def confine(path: str, root: Path | None, private: Sequence[str] = ()) -> str:
     """Returns the resolved path of a file below the project's root, without opening it.
 
-    Raises RequestError: `forbidden` for a path elsewhere, existing or not; `not_found`; `bad_input` if it
-    isn't a regular file.
+    `private` are folders, from `folder_prefix`, whose files belong to no project. Raises RequestError:
+    `forbidden` for a path elsewhere, existing or not; `not_found`; `bad_input` if it isn't a regular file.
     """
     if root is None:
-        reason = text("paths are only allowed from an editor on this machine, with a project root")
+        reason = text(
+            "paths are only allowed from an editor on this machine, with a project root that the user has "
+            "allowed (`popbridge roots`)"
+        )
         raise RequestError(errors.FORBIDDEN, name=path, reason=reason)
     if "\0" in path:
         shown = path.replace("\0", "\\0")
@@ -118,8 +122,8 @@ def confine(path: str, root: Path | None) -> str:
         path = join_windows_path(path, str(root))
     try:
         if (plain := _resolve_plain(path, root)) is not None:
-            return plain
-        found = _resolve(path, root, strict=STRICT)
+            return _require_public(plain, private, path)
+        found = _require_public(_resolve(path, root, strict=STRICT), private, path)
         mode = os.stat(found).st_mode
     # A cycle of links or an invalid name.
     except (OSError, ValueError):
@@ -127,6 +131,18 @@ def confine(path: str, root: Path | None) -> str:
     # Opening a FIFO would wait for its other end, and opening a device can do anything.
     if not stat.S_ISREG(mode):
         raise RequestError(errors.BAD_INPUT, name=path, reason=text("it is not a regular file"))
+    return found
+
+
+def folder_prefix(folder: Path) -> str:
+    """Returns what the paths of all files in a folder begin with, as `confine` compares them."""
+    return os.path.join(os.path.normcase(os.path.realpath(folder)), "")
+
+
+def _require_public(found: str, private: Sequence[str], path: str) -> str:
+    """Returns `found`. Raises RequestError `forbidden` if it is in one of the `private` folders."""
+    if private and os.path.normcase(found).startswith(tuple(private)):
+        raise RequestError(errors.FORBIDDEN, name=path, reason=text("it is PopBridge's own"))
     return found
 
 

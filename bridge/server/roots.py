@@ -27,7 +27,7 @@ from bridge.locale import translate
 from bridge.paths import Paths, quoted
 from bridge.server.live_session import LiveSession, owner_of
 from bridge.server.sessions import Sessions
-from bridge.store.roots import RootStore, contains_data, is_covered, resolved_root, root_refusal
+from bridge.store.roots import RootStore, is_covered, resolved_root, root_refusal
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,6 @@ REFUSED = text(
     "folder of its own."
 )
 OF_ANOTHER = text("Imports aren't checked: PopBridge may not read {root}. Run `{command}` on its machine.")
-CONTAINS_DATA = text("it contains PopBridge's own data folder")
 
 
 class Admission(Struct, frozen=True):
@@ -117,8 +116,7 @@ class ProjectRoots(Advisor):
             found = resolved_root(root)
         except (OSError, ValueError):
             return "", text("it isn't a valid path")
-        refusal = root_refusal(found, self._data)
-        return found, refusal or (CONTAINS_DATA if contains_data(found, self._data) else "")
+        return found, root_refusal(found, self._data)
 
     async def _is_registered(self, root: str, owner: str) -> bool:
         if owner == LOCAL_ID and is_covered(root, self._of_run):
@@ -152,10 +150,11 @@ class ProjectRoots(Advisor):
                 await self._allow(live)
 
     def question(self, live: LiveSession) -> Popup | None:
-        """Returns the popup that asks in this editor, or None if there is nothing to ask."""
+        """Returns the popup to ask with in this editor; None if there is nothing to ask or it was asked."""
         root = live.unregistered_root
-        if not root or root == live.declined_root or not live.is_editor:
+        if not root or root == live.asked_root or not live.is_editor:
             return None
+        live.asked_root = root
         dedupe = f"{ROOTS}:{auth.digest(root)}"
         if any(popup.dedupe == dedupe for popup in live.session.popups):
             return None

@@ -227,9 +227,16 @@ def _outcome(
         before = by_path(opened.before)
         if error:
             # It may have changed files all the same, which then can be reverted.
-            before = {path: was for path, was in before.items() if _has_changed(was, observed.get(path))}
+            asked = by_path(opened.args.get("changes"))
+            before = {
+                path: was
+                for path, was in before.items()
+                if _has_changed({name: was.get(name) for name in asked.get(path, was)}, observed.get(path))
+            }
             observed = {path: observed[path] for path in before}
-        value = verify_result(opened.args.get("changes"), value, before, observed, reporter)
+        value = verify_result(
+            opened.args.get("changes"), value, before, observed, reporter, whole=opened.command != AUDIT_FIX
+        )
     if error:
         return value.get("before") or None, value.get("after") or None, [error]
     errors = value.get("errors")

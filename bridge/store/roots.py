@@ -134,11 +134,6 @@ def root_refusal(path: str, data: Iterable[Path]) -> AnyText:
     return ""
 
 
-def contains_data(path: str, data: Iterable[Path]) -> bool:
-    """Whether PopBridge's own folders are in `path`: a project there would have them as files."""
-    return any(is_covered(resolved_root(folder), [path]) for folder in data)
-
-
 def _homes(path: str) -> Iterator[str]:
     """Yields the home folders of this user and of the owner of `path`."""
     with contextlib.suppress(RuntimeError):
@@ -201,7 +196,7 @@ def registered_for_run(database: Path, path: str) -> Iterator[None]:
         with contextlib.suppress(*FAILURES, OSError):
             # Without migrations, which are for the daemon that is running.
             address = f"{file_uri(database.resolve())}?mode=rw"
-            connection = sqlite3.connect(address, uri=True, isolation_level=None)
+            connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
             stack.callback(connection.close)
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             store = RootStore(Database(connection))

@@ -28,7 +28,8 @@ def bridge(
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-", ignore_cleanup_errors=True) as home:
         command = [sys.executable, "-m", module, "serve", "--port", "0", *flags]
         given = {f"POPBRIDGE_{name.upper()}": str(value) for name, value in settings.items()}
-        env = {**os.environ, "POPBRIDGE_HOME": home, **given}
+        roots = tempfile.gettempdir()
+        env = {**os.environ, "POPBRIDGE_HOME": home, "POPBRIDGE_ROOTS": roots, **given}
         with _process(command, env, stdout=subprocess.DEVNULL) as process:
             file = Path(home, "connection.json")
             _until(file.exists)
