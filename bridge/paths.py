@@ -17,6 +17,8 @@ from accel.text import text
 from bridge.core.errors import UserError
 
 APP = "popbridge"
+MAX_SOCKET_PATH = 103
+"""Most bytes of the path of a Unix socket: `sun_path` has 104 on macOS and 108 on Linux, with its NUL."""
 START = "start.json"
 
 

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from accel.execution.backoff import Backoff
 from accel.text import AnyText, readable, text
+from bridge.client.local_socket import connect_locally
 from bridge.core import auth, errors
 from bridge.core.codec import server_codec
 from bridge.core.errors import CLOSE_CODES, ErrorCode, RemoteProtocolError, RequestError, UserError
@@ -114,9 +115,11 @@ async def dial(file: ConnectionFile, nonce: str) -> ClientConnection:
         raise UserError(
             text("The daemon at {ws} is from PopBridge 0.2 or older. Restart `popbridge serve`.", ws=file.ws)
         )
+    local = await asyncio.to_thread(connect_locally, file)
     try:
         return await connect(
             f"{file.ws}?token={token_id}&nonce={nonce}",
+            sock=local,
             subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
             max_size=MAX_FRAME,
             compression=None,

@@ -23,6 +23,7 @@ import msgspec
 from accel.atomic_file import replace_file
 from accel.text import text
 from bridge.client import connection
+from bridge.client.local_socket import use_locally
 from bridge.core.errors import UserError
 from bridge.paths import ConnectionFile
 
@@ -284,6 +285,8 @@ def _connected(file: ConnectionFile, timeout_s: float = TIMEOUT_S) -> Iterator[H
     parts = urlsplit(file.http)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.netloc, timeout=timeout_s)
+    if kind is HTTPConnection:
+        use_locally(connection, file, timeout_s)
     try:
         yield connection
     finally:

@@ -41,6 +41,7 @@ from bridge.core.versions import Choice
 from bridge.host.host import Registry
 from bridge.locale import translate
 from bridge.paths import quoted
+from bridge.server import unix_socket
 from bridge.server.authenticator import Authenticator, Challenge, peer_of
 from bridge.server.live_session import LiveSession, mates
 from bridge.server.roots import ProjectRoots
@@ -118,8 +119,6 @@ FEATURES = frozenset({"blobs", POPUP_ITEMS, "popups", "resume"})
 
 
 NO_ROOT = text("Imports aren't checked: `project.root` is missing or the editor is on another machine.")
-UNIX = "unix"
-"""The client's host in an ASGI scope if it came through the Unix socket."""
 NOT_DURABLE = text("A restart of PopBridge would lose this session: {reason}.")
 
 
@@ -312,7 +311,7 @@ def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Ide
     if not identify.project.root:
         return identify
     client = scope.get("client")
-    if not (client and (client[0] == UNIX or auth.is_loopback(client[0]))):
+    if not (client and (client[0] == unix_socket.SCHEME or auth.is_loopback(client[0]))):
         return replace(identify, project=replace(identify.project, root=UNSET))
     if not Path(identify.project.root).is_absolute():
         raise RemoteProtocolError(

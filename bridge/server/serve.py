@@ -27,6 +27,7 @@ from bridge.host.host import Registry
 from bridge.paths import ConnectionFile, Paths
 from bridge.server import logs
 from bridge.server.app import Bridge
+from bridge.server.unix_socket import listen_locally
 from bridge.server.uvicorn_protocols import server_config
 
 SPARE_FILES = 1024
@@ -73,14 +74,18 @@ def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print)
 
 
 def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
-    with _lock(paths), _listen(settings["host"], settings["port"], say) as listener:
+    with (
+        _lock(paths),
+        _listen(settings["host"], settings["port"], say) as listener,
+        listen_locally(paths.socket_file) as local,
+    ):
         sys.setswitchinterval(SWITCH_S)
         bridge = Bridge(settings, paths, registry)
-        server = Server(bridge, listener, paths, say)
+        server = Server(bridge, listener, paths, say, local)
         # Handle it before uvicorn handles signals, and after, when it raises SIGTERM again.
         signal.signal(signal.SIGTERM, server.handle_exit)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(server.serve(sockets=[listener]))
+            runner.run(server.serve(sockets=[listener] if local is None else [listener, local]))
     say(text("PopBridge has stopped."))
 
 
@@ -89,7 +94,16 @@ class Server(uvicorn.Server):
 
     _loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
+    def __init__(
+        self,
+        bridge: Bridge,
+        listener: socket.socket,
+        paths: Paths,
+        say: Say,
+        local: socket.socket | None = None,
+    ) -> None:
+        """`local` is the Unix socket, if there is one."""
+        self._has_local = local is not None
         super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"]))
         self._bridge = bridge
         self._listener = listener
@@ -134,6 +148,7 @@ class Server(uvicorn.Server):
             token=self._bridge.authenticator.local_token,
             pid=os.getpid(),
             protocol=PROTOCOL,
+            unix=os.fspath(self._paths.socket_file) if self._has_local else None,
         )
         try:
             file.write(self._paths.connection_file)

@@ -26,6 +26,7 @@ from bridge.host.host import Registry
 from bridge.paths import ConnectionFile, Paths
 from bridge.server.app import Bridge
 from bridge.server.serve import Server
+from bridge.server.unix_socket import listen_locally
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, StoredPopup
 from bridge.store.sessions import SessionStore
@@ -89,10 +90,12 @@ class ThreadDaemon:
     def _run(self) -> None:
         known = registry()
         self.bridge = Bridge(resolve(known.settings, self._settings), self.paths, known)
-        self.server = Server(self.bridge, self._listener, self.paths, self.lines.append)
-        with asyncio.Runner() as runner:
-            self._loop = runner.get_loop()
-            runner.run(self.server.serve(sockets=[self._listener]))
+        with listen_locally(self.paths.socket_file) as local:
+            self.server = Server(self.bridge, self._listener, self.paths, self.lines.append, local)
+            with asyncio.Runner() as runner:
+                self._loop = runner.get_loop()
+                sockets = [self._listener] if local is None else [self._listener, local]
+                runner.run(self.server.serve(sockets=sockets))
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Runs `work` in the daemon's loop."""
