@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
@@ -99,7 +100,8 @@ class AdvisorContext:
         priority: str = "interactive",
     ) -> RunResult:
         called = list(names) or [path.name for path in paths]
-        inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
+        named = list(zip(called, paths, strict=True))
+        inputs = await asyncio.to_thread(_inputs, named, self._live.root)
         deadline_ms = self.settings["deadline_ms"]
         with self._live.busy():
             response = await self._host.runner.run(
@@ -691,6 +693,16 @@ class AdvisorHost:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # if it was cancelled before its start
+
+
+def _inputs(named: Sequence[tuple[str, Path]], root: Path | None) -> list[Input]:
+    """Returns files as inputs; those in the project at `root` must still be there when they are read."""
+    inputs = []
+    for name, path in named:
+        found = os.path.realpath(path)
+        is_inside = root is not None and Path(found).is_relative_to(root)
+        inputs.append(Input(name, found, confined=True) if is_inside else Input(name, str(path)))
+    return inputs
 
 
 def _project_of(live: LiveSession) -> str:

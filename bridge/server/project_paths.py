@@ -3,8 +3,7 @@ r"""Confines paths to a project's root.
 Windows paths are first checked as text, because merely opening `\\server\share` would send the user's name
 to that server.
 
-A link may replace a file between this check and a worker's access. But whoever can write it could also copy
-the target there, and workers have no more rights than the user.
+A link may replace a file between this check and a worker's access: `accel.confinement` checks it there again.
 """
 
 from __future__ import annotations
@@ -103,11 +102,12 @@ lead elsewhere. Windows can't resolve paths on every drive, such as a RAM disk; 
 leaves no `..` after a cycle."""
 
 
-def confine(path: str, root: Path | None, private: Sequence[str] = ()) -> str:
+def confine(path: str, root: Path | None, private: Sequence[str] = (), *, fixed: bool = False) -> str:
     """Returns the resolved path of a file below the project's root, without opening it.
 
-    `private` are folders, from `folder_prefix`, whose files belong to no project. Raises RequestError:
-    `forbidden` for a path elsewhere, existing or not; `not_found`; `bad_input` if it isn't a regular file.
+    `private` are folders, from `folder_prefix`, whose files belong to no project. With `fixed`, the root had
+    no links when it was registered, and must still have none. Raises RequestError: `forbidden` for a path
+    elsewhere, existing or not; `not_found`; `bad_input` if it isn't a regular file.
     """
     if root is None:
         reason = text(
@@ -123,6 +123,9 @@ def confine(path: str, root: Path | None, private: Sequence[str] = ()) -> str:
     try:
         if (plain := _resolve_plain(path, root)) is not None:
             return _require_public(plain, private, path)
+        if fixed and STRICT and os.path.realpath(root) != os.fspath(root):
+            reason = text("the project's folder was replaced by a link")
+            raise RequestError(errors.FORBIDDEN, name=path, reason=reason)
         found = _require_public(_resolve(path, root, strict=STRICT), private, path)
         mode = os.stat(found).st_mode
     # A cycle of links or an invalid name.

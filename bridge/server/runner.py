@@ -172,7 +172,7 @@ class Runner:
                 raise RequestError(errors.TOO_LARGE, hint, name=ref.name, size=size, limit=limit, setting="")
             return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
         assert isinstance(ref.path, str)
-        return Input(ref.name, confine(ref.path, root, self._private))
+        return Input(ref.name, confine(ref.path, root, self._private, fixed=True), confined=True)
 
 
 def deadline_exceeded(workload: str, deadline_ms: int | None, *, begun: bool) -> RequestError:
