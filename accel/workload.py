@@ -64,6 +64,8 @@ class Input(Struct, frozen=True):
     """The client's name for it, used in error messages."""
     path: str
     """The file to open for reading."""
+    confined: bool = False
+    """Whether `path`, which has no links then, must lead to this very file when it is opened."""
 
     def size(self) -> int:
         """Returns the file size in bytes."""

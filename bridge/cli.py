@@ -48,6 +48,9 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "install": Entry("bridge.commands.install:install", "Install the editor addon in a project"),
         "serve": Entry("bridge.commands.daemon:serve", "Run the daemon until Ctrl-C"),
         "service": Entry("bridge.commands.service:service", "Start the daemon when you log in"),
+        "roots": Entry(
+            "bridge.commands.roots:roots", "List, add and remove the folders that PopBridge may read"
+        ),
         "status": Entry("bridge.commands.status:status", "Show the daemon's state"),
         "top": Entry("bridge.commands.status:top", "Show the daemon's state live, until Ctrl-C"),
     },

@@ -17,6 +17,8 @@ from accel.text import text
 from bridge.core.errors import UserError
 
 APP = "popbridge"
+MAX_SOCKET_PATH = 103
+"""Most bytes of the path of a Unix socket: `sun_path` has 104 on macOS and 108 on Linux, with its NUL."""
 START = "start.json"
 
 
@@ -58,6 +60,16 @@ class Paths(Struct, frozen=True):
             runtime, data, cache = _xdg(env)
             return cls(None, runtime, data, cache, _xdg_fallback(env) / START)
         return cls(None, runtime, data, cache, runtime / START)
+
+    @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """The folders that are PopBridge's alone, where no project may be."""
+        return self.data, self.runtime, self.cache
+
+    @property
+    def socket_file(self) -> Path:
+        """The daemon's Unix socket."""
+        return self.runtime / "popbridge.sock"
 
     @property
     def connection_file(self) -> Path:
@@ -191,6 +203,8 @@ class ConnectionFile(Struct):
     """SHA-256 of the daemon's certificate (DER), in lower-case hex; None without TLS."""
     ca: str | None = None
     """Certificate (PEM) to trust; None without TLS."""
+    unix: str | None = None
+    """The path of the Unix socket; None on Windows, and where its path would be too long."""
     path: str = ""
     """Where it was read; not part of the file."""
 

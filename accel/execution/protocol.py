@@ -34,14 +34,15 @@ class JobInput(Struct, frozen=True):
 
     name: str
     path: bytes
+    confined: bool = False
 
     @classmethod
     def of(cls, source: Input) -> JobInput:
         """Encodes `source`, escaping characters in its name that UTF-8 can't encode."""
-        return cls(writable(source.name), os.fsencode(source.path))
+        return cls(writable(source.name), os.fsencode(source.path), source.confined)
 
     def input(self) -> Input:
-        return Input(self.name, os.fsdecode(self.path))
+        return Input(self.name, os.fsdecode(self.path), self.confined)
 
 
 class JobFrame(Struct, frozen=True, tag="job"):

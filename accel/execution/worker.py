@@ -26,6 +26,7 @@ import psutil
 from msgspec import Raw
 
 from accel.atomic_file import replace_file
+from accel.confinement import opened
 from accel.devices.report import FULL, DeviceGone, fault_of, uses_device
 from accel.execution import pool
 from accel.execution.protocol import (
@@ -259,9 +260,10 @@ def _outcomes(
 ) -> list[Outcome | BaseException]:
     """Runs items as one batch, in halves if memory is full, or one by one if that fails; returns their
     outcomes."""
-    parsed = [_parsed(workload, item) for item in items]
-    good = [item for item in parsed if isinstance(item, Item)]
-    result = iter(_at_once(workload, batching, good, setup.limits))
+    with contextlib.ExitStack() as files:
+        parsed = [_parsed(workload, item, files) for item in items]
+        good = [item for item in parsed if isinstance(item, Item)]
+        result = iter(_at_once(workload, batching, good, setup.limits))
     return [next(result) if isinstance(item, Item) else item for item in parsed]
 
 
@@ -306,9 +308,11 @@ def _alone(workload: Workload, item: Item, limits: Limits) -> Output | BaseExcep
         return error
 
 
-def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
+def _parsed(workload: Workload, item: JobItem, files: contextlib.ExitStack) -> Item | WorkloadError:
+    """Returns the item with its confined files open until `files` ends."""
     try:
-        return Item([one.input() for one in item.inputs], workload.decode(item.params))
+        inputs = files.enter_context(opened([one.input() for one in item.inputs]))
+        return Item(inputs, workload.decode(item.params))
     except WorkloadError as error:
         return error
 
@@ -317,7 +321,8 @@ def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | No
     function = load(target)
     # Load it before timing: a worker does this only once, so it isn't part of an expected run time.
     watch = Stopwatch()
-    output = validate_output(function(inputs, function.workload.decode(item.params), setup.limits))
+    with opened(inputs) as files:
+        output = validate_output(function(files, function.workload.decode(item.params), setup.limits))
     return _timed(output, output_files(output, out_dir), watch.share())
 
 

@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 from accel.execution.backoff import Backoff
 from accel.text import AnyText, readable, text
 from bridge.client import trust
+from bridge.client.local_socket import connect_locally
 from bridge.core import auth, errors
 from bridge.core.codec import server_codec
 from bridge.core.errors import CLOSE_CODES, ErrorCode, RemoteProtocolError, RequestError, UserError
@@ -139,6 +140,7 @@ async def dial(file: ConnectionFile, nonce: str) -> ClientConnection:
 async def _open(file: ConnectionFile, address: str) -> ClientConnection:
     return await connect(
         address,
+        sock=await asyncio.to_thread(connect_locally, file),
         ssl=trust.context(file),
         subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
         max_size=MAX_FRAME,

@@ -23,6 +23,7 @@ import msgspec
 from accel.atomic_file import replace_file
 from accel.text import text
 from bridge.client import connection, trust
+from bridge.client.local_socket import use_locally
 from bridge.core.errors import UserError
 from bridge.paths import ConnectionFile
 
@@ -285,6 +286,7 @@ def _ask(
 @contextlib.contextmanager
 def _connected(file: ConnectionFile, timeout_s: float = TIMEOUT_S) -> Iterator[HTTPConnection]:
     connection = trust.http_connection(file, timeout_s)
+    use_locally(connection, file, timeout_s, trust.context(file))
     try:
         yield connection
     finally:

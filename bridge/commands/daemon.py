@@ -16,6 +16,7 @@ from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, may_belong_to_plugin, misspelt_variables, unknown_setting
 from bridge.host import host
 from bridge.paths import Paths
+from bridge.store.roots import check_root
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -40,8 +41,15 @@ def _setting_flags(function: Function) -> Function:
 
 @click.command()
 @_setting_flags
+@click.option(
+    "--root",
+    "roots_of_run",
+    multiple=True,
+    metavar="DIR",
+    help="Let editors open projects in DIR without a question, for this run; repeatable.",
+)
 @click.option("--set", "further", multiple=True, metavar="NAME=VALUE", help="A plugin's setting; repeatable.")
-def serve(further: tuple[str, ...], **values: str | None) -> None:
+def serve(further: tuple[str, ...], roots_of_run: tuple[str, ...], **values: str | None) -> None:
     """Run the daemon until Ctrl-C.
 
     Editors connect to it. Each setting that `popbridge config` lists has a flag here: --cache-max-size
@@ -49,6 +57,9 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     """
     registry = host.load()
     flags: dict[str, object] = {s.name: values[s.name.replace(".", "_")] for s in SETTINGS}
+    paths = Paths.find()
+    if roots_of_run:
+        flags["roots"] = [check_root(root, paths.own_folders) for root in roots_of_run]
     known = {setting.name for setting in registry.settings}
     for name, value in assignments(further, "--set").items():
         if name in known:
@@ -57,7 +68,6 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
             show_notice(ignored_setting(name, "--set"))
         else:
             raise UserError(text("--set {name}: {reason}", name=name, reason=unknown_setting(name, known)))
-    paths = Paths.find()
     settings = read_settings(
         registry.settings, paths.settings_file, os.environ, flags, plugins_disabled=registry.lacks
     )

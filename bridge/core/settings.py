@@ -127,6 +127,9 @@ SETTINGS = (
                  "certs init`."),
     Setting(name="tls_key", type=str, default="",
             help="PEM file of the certificate's private key; if empty, it is in the certificate's file."),
+    Setting(name="roots", type=list[str], default=[],
+            help="Folders whose projects PopBridge may read without a question, comma-separated; "
+                 "`popbridge roots` lists further ones."),
     Setting(name="log_level", type=str, default="warning",
             help="Lowest level to log: debug, info, warning or error."),
     Setting(name="log_format", type=Literal["text", "json"], default="text",

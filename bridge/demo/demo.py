@@ -310,7 +310,7 @@ async def _show(
                 return await _photograph(demo, camera, {**env, **screen, **camera.env}, paths, log)
             env["POPBRIDGE_TEST_ANSWER"] = "apply"
             async with (
-                _daemon(env, paths, log, demo.reader),
+                _daemon(demo, env, paths, log),
                 _running(demo, env, paths, log) as process,
             ):
                 return _shown(paths, await _wait_applied(paths, process, reader=demo.reader))
@@ -339,7 +339,7 @@ async def _photograph(
         try:
             # The daemon starts later, as the popup would come before this picture.
             await take("before", SELECTED, alone=True)
-            async with _daemon(env, paths, log, demo.reader):
+            async with _daemon(demo, env, paths, log):
                 await _until(
                     lambda: bool(_popups(paths)) or process.returncode is not None,
                     demo.translate(text("The editor didn't report its textures.")),
@@ -468,7 +468,7 @@ def _open(demo: _Run, window: Sequence[str]) -> None:
         paths = Paths.find(env)
         try:
             with _opened(demo.log, demo.reader) as log:
-                async with _daemon(env, paths, log, demo.reader):
+                async with _daemon(demo, env, paths, log):
                     process = await launch(window, env, log, demo.reader)
                     try:
                         await process.wait()
@@ -481,15 +481,14 @@ def _open(demo: _Run, window: Sequence[str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _daemon(
-    env: Mapping[str, str], paths: Paths, log: IO[bytes], reader: Reader
-) -> AsyncIterator[None]:
-    command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0"]
+async def _daemon(demo: _Run, env: Mapping[str, str], paths: Paths, log: IO[bytes]) -> AsyncIterator[None]:
+    root = str(demo.project.resolve())
+    command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0", "--root", root]
     process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     try:
         await _until(
             lambda: paths.connection_file.exists() or process.returncode is not None,
-            reader.translate(
+            demo.translate(
                 text("The daemon didn't start within {seconds} s.", seconds=f"{DAEMON_TIMEOUT_S:.0f}")
             ),
             DAEMON_TIMEOUT_S,

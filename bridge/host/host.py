@@ -39,7 +39,9 @@ OWN = text("PopBridge itself")
 """The owner of built-in names, in messages."""
 
 RECEIPTS, RECEIPTS_ASKS = "receipts", ("receipts.list", "receipts.revert")
-"""The name and the requests of the daemon's own advisor, which isn't part of a plugin."""
+"""The name and the requests of an advisor of the daemon itself, which isn't part of a plugin."""
+ROOTS = "project_roots"
+"""The name of the daemon's advisor that asks whether a project may be read."""
 
 
 class Contribution(Struct, frozen=True):
@@ -73,7 +75,11 @@ class Claims:
 
     def __init__(self) -> None:
         own = Contribution(settings=SETTINGS).claims()
-        daemons = (f"advisor {RECEIPTS!r}", *(f"workload {ask!r}" for ask in RECEIPTS_ASKS))
+        daemons = (
+            f"advisor {RECEIPTS!r}",
+            f"advisor {ROOTS!r}",
+            *(f"workload {ask!r}" for ask in RECEIPTS_ASKS),
+        )
         self._owners: dict[str, AnyText] = dict.fromkeys((*own, *daemons), OWN)
         self._adapters: list[tuple[AnyText, Adapter]] = []
         self._settings: list[tuple[AnyText, Setting]] = []

@@ -24,6 +24,7 @@ from accel.text import text
 from accel.workload import Limits
 from bridge.core import access, errors
 from bridge.core.errors import StoreError
+from bridge.core.messages import Popup
 from bridge.core.metrics import Counts
 from bridge.core.router import Load, Router
 from bridge.core.settings import Settings
@@ -42,7 +43,9 @@ from bridge.server.http import Application, Guard, HostGuard, add_error_pages, h
 from bridge.server.jobs import Jobs
 from bridge.server.live_session import LiveSession, Total
 from bridge.server.metrics import Metrics, Observed, Operator
+from bridge.server.project_paths import folder_prefix
 from bridge.server.restore import restore
+from bridge.server.roots import ProjectRoots
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
 from bridge.server.tokens import Tokens
@@ -58,6 +61,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 """Seconds between checks of deadlines, popups and sessions."""
+ROOTS_S = 2.0
+"""Seconds between looks for projects that `popbridge roots add` has registered, while an editor waits."""
 DRAIN_S = 5.0
 """Seconds that a stopping daemon waits for running requests."""
 
@@ -106,12 +111,16 @@ class Bridge:
         counts, load = Counts(), Load(workers.pool.size)
         executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
         self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
-        runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
+        private = [folder_prefix(folder) for folder in paths.own_folders]
+        runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache, private)
         commands = self._commands = Commands(self.store, self.sessions)
-        advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
+        self.roots = ProjectRoots(self.store, paths, settings["roots"], self.sessions)
+        own = (Receipts(self.store, self.sessions), self.roots)
+        advisors = {advisor.name: advisor for advisor in (*registry.advisors, *own)}
         self.flows = AdvisorHost(
             advisors, settings.as_dict(), runner, commands, self.store, self.sessions, blobs
         )
+        self.roots.on_allowed = self._allowed
         router = Router(
             registry.workloads,
             [ask for advisor in advisors.values() for ask in advisor.asks],
@@ -133,12 +142,13 @@ class Bridge:
         }
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts, rights)
         handshake = self.handshake = Handshake(
-            self.authenticator, self.instance, settings, registry, self.sessions, self._arrived,
-            runner.has_outputs,
+            self.authenticator, self.instance, settings, registry, self.sessions, self.roots,
+            self._arrived, runner.has_outputs,
         )  # fmt: skip
         limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
         self._busy = asyncio.Event()
+        self._next_look = 0.0
         self._lag = LoopLag()
         self._standstill = StallWatchdog()
         observed = Observed(counts, router, self._executor, self.sessions, limiter, self._lag)
@@ -179,7 +189,9 @@ class Bridge:
             await self.cache.open()
         try:
             await self.tokens.load()
-            count = await restore(self.store, self.registry, self.sessions, self._commands, self.flows)
+            count = await restore(
+                self.store, self.registry, self.sessions, self._commands, self.flows, self.roots
+            )
             await self.jobs.start()
         except (sqlite3.Error, StoreError) as error:
             await self._close()
@@ -208,6 +220,20 @@ class Bridge:
             await self.dispatch.client_restarted(live)
             await self.flows.show_again(live)
         await self.flows.sharing.arrive(live, self.flows.present, announced)
+        if (popup := self.roots.question(live)) is not None:
+            state = {"root": live.unregistered_root}
+            self.flows.spawn(self._ask(live, popup, state), "asking whether a project may be read")
+
+    async def _ask(self, live: LiveSession, popup: Popup, state: object) -> None:
+        await self.flows.show(live, self.roots, popup, state, None)
+
+    async def _allowed(self, live: LiveSession) -> None:
+        """Does what had to wait until the user let PopBridge read the session's project."""
+        for popup_id in self.roots.questions(live):
+            await self.flows.withdraw(live, popup_id)
+        await self.flows.sharing.arrive(live, self.flows.present)
+        for event in live.take_held_events():
+            self.flows.event(live, event)
 
     async def finish(self) -> None:
         """Finishes or abandons running requests and closes connections. Sessions stay stored."""
@@ -247,6 +273,9 @@ class Bridge:
                 log.exception("the daemon's clock missed a tick")
 
     def _check(self, now: float) -> None:
+        if self.roots.is_waiting and now >= self._next_look:
+            self._next_look = now + ROOTS_S
+            self.flows.spawn(self.roots.look_again(), "looking for projects that may be read now")
         late = self.dispatch.take_overdue(now)
         for session_id, tickets in late.items():
             if live := self.sessions.by_id.get(session_id):

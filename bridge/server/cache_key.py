@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import importlib.util
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from accel.confinement import is_at
 from accel.execution.executor import Job
 from accel.execution.pool import FairTurns
 from accel.image import records
@@ -126,12 +128,14 @@ class FileHasher:
         self._free = THREADS
         self._turns: FairTurns[asyncio.Future[None]] = FairTurns()
 
-    async def digest(self, path: str, priority: str) -> bytes:
-        """Returns a file's SHA-256. Raises OSError."""
+    async def digest(self, path: str, priority: str, *, confined: bool = False) -> bytes:
+        """Returns a file's SHA-256; `confined` is as in `Input`. Raises OSError."""
         await self._enter(priority)
         cancelled = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _digest, path, cancelled)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, _digest, path, cancelled, confined
+            )
         finally:
             cancelled.set()
             self._leave()
@@ -161,9 +165,11 @@ class FileHasher:
             turn.set_result(None)
 
 
-def _digest(path: str, cancelled: threading.Event) -> bytes:
+def _digest(path: str, cancelled: threading.Event, confined: bool) -> bytes:
     digest = hashlib.sha256()
     with Path(path).open("rb", buffering=0) as file:
+        if confined and not is_at(file.fileno(), path):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         while not cancelled.is_set() and (chunk := file.read(CHUNK_BYTES)):
             digest.update(chunk)
     return digest.digest()
@@ -211,6 +217,8 @@ class InputFingerprint(Struct, frozen=True):
     """SHA-256 of its contents, if already read."""
     is_blob: bool = False
     """Whether its file name is the digest."""
+    confined: bool = False
+    """As in `Input`."""
 
     @property
     def identity(self) -> bytes:
@@ -230,7 +238,7 @@ class Fingerprints:
 
     def look(self, inputs: Sequence[Input]) -> list[InputFingerprint]:
         """Returns fingerprints without reading the files. Raises OSError."""
-        return [self._look(one.path) for one in inputs]
+        return [self._look(one.path, one.confined) for one in inputs]
 
     async def digests(self, inputs: Sequence[InputFingerprint], priority: str) -> list[bytes] | None:
         """Returns the digests of all inputs, reading files if needed, or None if a file changed in the
@@ -249,23 +257,26 @@ class Fingerprints:
 
         `earlier` is the result of `digests` from that time, if there is one. Raises OSError.
         """
-        again = [one if one.settled else InputFingerprint(one.path, one.stamp, False, None) for one in inputs]
+        again = [
+            one if one.settled else InputFingerprint(one.path, one.stamp, False, None, confined=one.confined)
+            for one in inputs
+        ]
         now = await self.digests(again, "bulk")
         if now is None or any(not one.is_blob and FileStamp.of(one.path) != one.stamp for one in inputs):
             return None
         sure = all(one.settled for one in inputs) or now == earlier
         return now if sure and earlier in (None, now) else None
 
-    def _look(self, path: str) -> InputFingerprint:
+    def _look(self, path: str, confined: bool) -> InputFingerprint:
         stamp = FileStamp.of(path)
         folder, name = os.path.split(path)
         if folder == self._folder and BLOB.fullmatch(name):
             return InputFingerprint(path, stamp, True, bytes.fromhex(name), is_blob=True)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
-            return InputFingerprint(path, stamp, stamp.settled, None)
+            return InputFingerprint(path, stamp, stamp.settled, None, confined=confined)
         self._known.move_to_end(path)
-        return InputFingerprint(path, stamp, True, known[1])
+        return InputFingerprint(path, stamp, True, known[1], confined=confined)
 
     async def _digest(self, look: InputFingerprint, priority: str) -> bytes | None:
         known = self._known.get(look.path)
@@ -273,7 +284,7 @@ class Fingerprints:
             return known[1]
         if FileStamp.of(look.path) != look.stamp:
             return None
-        digest = await self._hasher.digest(look.path, priority)
+        digest = await self._hasher.digest(look.path, priority, confined=look.confined)
         if FileStamp.of(look.path) != look.stamp:
             return None
         if look.settled:

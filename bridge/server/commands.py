@@ -99,11 +99,8 @@ class Commands:
         if name == APPLY and isinstance(command.args.get("changes"), list):
             command, stale = await asyncio.to_thread(_without_stale, command, states, present, view.root)
         refused = [file_error(path, reason) for path, reasons in stale.items() for reason in reasons]
-        before = {
-            path: {option: present[path].get(option) for option in options}
-            for path, options in by_path(command.args.get("changes")).items()
-            if path in present
-        }
+        # All settings: an editor that changes others along with them doesn't say alone what they were.
+        before = {path: present[path] for path in by_path(command.args.get("changes")) if path in present}
         receipt_id, is_new = await self._store.write(
             lambda db: ReceiptStore(db).open(
                 live.id,
@@ -115,6 +112,7 @@ class Commands:
                 parent=parent,
                 before=before if name in VERIFIED else None,
                 errors=refused or None,
+                owner=live.owner,
             )
         )
         command = msgspec.structs.replace(command, id=receipt_id)
@@ -213,8 +211,7 @@ class Commands:
         if receipt is None or receipt.state != "sent":
             self._waiting.pop(receipt_id, None)
         if receipt is None:
-            hint = text("`popbridge receipts` lists all changes.")
-            raise RequestError(errors.NOT_FOUND, hint, name=text("Change {number}", number=receipt_id))
+            raise _unknown(receipt_id)
         return receipt
 
     async def revert(
@@ -223,16 +220,16 @@ class Commands:
         parent: tuple[int, int] | None = None,
         *,
         editor: str = "",
-        asking: str = "",
+        asking: LiveSession,
     ) -> list[int]:
         """Sends the commands that revert receipts, and returns the ids of their receipts.
 
         `editor` is the session that should do it, `asking` the session that asks. For an answer (`parent`),
         receipts that can't be reverted are skipped if others can. Raises RequestError if a receipt is
-        unknown, changed nothing, was already reverted or made by an audit, if no editor has the project open,
-        or if several do and none was chosen.
+        unknown, another token's or project's, changed nothing, was already reverted or made by an audit, if
+        no editor has the project open, or if several do and none was chosen.
         """
-        found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
+        found = [await self._revertible(receipt_id, asking) for receipt_id in receipt_ids]
         found.reverse()
         steps = [None if parent is None else (parent[0], parent[1] + number) for number in range(len(found))]
         problems = [await self._revert_problem(*each) for each in zip(found, steps, strict=True)]
@@ -245,12 +242,12 @@ class Commands:
         ]
 
     async def _send_revert(
-        self, receipt: Receipt, step: tuple[int, int] | None, editor: str, asking: str
+        self, receipt: Receipt, step: tuple[int, int] | None, editor: str, asking: LiveSession
     ) -> int:
         own = self._answering(receipt, asking) if step is not None else None
         earlier = await self._standing(receipt.id)
         return await self.send(
-            own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking),
+            own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking.id),
             reverse_changes(receipt.command),
             {"changes": revert_command(receipt.before, receipt.after, [each.after for each in earlier])},
             text("revert of {id}: {note}", id=receipt.id, note=receipt.note),
@@ -258,16 +255,27 @@ class Commands:
             parent=step,
         )
 
-    def _answering(self, receipt: Receipt, asking: str) -> LiveSession | None:
+    def _answering(self, receipt: Receipt, asking: LiveSession) -> LiveSession | None:
         """Returns the session that reverts for an answer: the answering one, if it has the same project open.
 
         Its editor may be disconnected, because the session stores the command.
         """
-        own, asker = self._sessions.by_id.get(receipt.session), self._sessions.by_id.get(asking)
-        return asker if own is not None and asker in mates(own, self._sessions) else own
+        own = self._sessions.by_id.get(receipt.session)
+        return asking if own is not None and asking in mates(own, self._sessions) else own
 
-    async def _revertible(self, receipt_id: int) -> Receipt:
+    async def _revertible(self, receipt_id: int, asking: LiveSession) -> Receipt:
         receipt = await self._get(receipt_id)
+        if asking.principal.may("admin"):
+            pass
+        elif receipt.owner != asking.owner:
+            # As if it didn't exist: numbers of others' changes are none of this client's business.
+            raise _unknown(receipt_id)
+        elif receipt.project != asking.view.project:
+            raise RequestError(
+                errors.FORBIDDEN,
+                name=text("Change {number}", number=receipt_id),
+                reason=text("it was made in another project; open that one, or use `popbridge revert`"),
+            )
         if receipt.command == AUDIT_FIX:
             reason = text(
                 "it was made by `popbridge audit --fix`; revert it with `popbridge revert {receipt}`",
@@ -323,7 +331,11 @@ class Commands:
         )
 
     def _editor_of(self, receipt: Receipt, engine: str, editor: str, asking: str) -> LiveSession:
-        editors = {s.id: s for s in self._sessions if s.is_editor and s.view.project == receipt.project}
+        editors = {
+            s.id: s
+            for s in self._sessions
+            if s.is_editor and s.owner == receipt.owner and s.view.project == receipt.project
+        }
         name = receipt.project_name or receipt.project
         moved = self._editors_elsewhere(receipt, engine)
         if editor in moved:
@@ -352,9 +364,15 @@ class Commands:
             s.id: s
             for s in self._sessions
             if s.is_editor
+            and s.owner == receipt.owner
             and s.view.project != receipt.project
             and (s.id == receipt.session or _is_alike(s, receipt.project_name, engine))
         }
+
+
+def _unknown(receipt_id: int) -> RequestError:
+    hint = text("`popbridge receipts` lists all changes.")
+    return RequestError(errors.NOT_FOUND, hint, name=text("Change {number}", number=receipt_id))
 
 
 def _without_stale(
@@ -456,16 +474,19 @@ class Receipts(Advisor):
     name = RECEIPTS
     asks = RECEIPTS_ASKS
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, sessions: Sessions) -> None:
         self._store = store
+        self._sessions = sessions
 
     async def on_ask(
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
     ) -> Any:
         if name == "receipts.list":
             wanted = _parse(name, params, ListParams)
+            live = self._sessions.by_id[session.id]
+            owner = None if live.principal.may("admin") else live.owner
             # The rows may be large.
-            return await self._store.read(functools.partial(_listed, wanted), brief=False)
+            return await self._store.read(functools.partial(_listed, wanted, owner), brief=False)
         asked = _parse(name, params, RevertParams)
         result = await context.revert([asked.id], editor=asked.editor)
         shown, _ = _view(await context.receipt(result[0]))
@@ -480,12 +501,13 @@ class Receipts(Advisor):
         raise AssertionError("has no popups")
 
 
-def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any]:
-    """Returns the newest receipts that fit into a frame, at least one if any is readable."""
+def _listed(wanted: ListParams, owner: str | None, connection: sqlite3.Connection) -> dict[str, Any]:
+    """Returns the newest receipts, or those of one token, that fit into a frame: at least one if any is
+    readable."""
     listed: list[Any] = []
     damaged: list[int] = []
     room = MAX_LIST_BYTES
-    for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
+    for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before, owner):
         if isinstance(receipt, DamagedReceipt):
             # More of them would be of no use.
             if len(damaged) < MAX_DAMAGED:

@@ -28,6 +28,7 @@ from bridge.host.host import Registry
 from bridge.paths import ConnectionFile, Paths, write_private
 from bridge.server import logs
 from bridge.server.app import Bridge
+from bridge.server.unix_socket import listen_locally
 from bridge.server.uvicorn_protocols import HttpProtocol, server_config
 
 if TYPE_CHECKING:
@@ -81,16 +82,17 @@ def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> Non
         held.enter_context(_lock(paths))
         certificate = _certificate(settings, paths)
         listener = held.enter_context(_listen(settings["host"], settings["port"], say))
+        local = held.enter_context(listen_locally(paths.socket_file))
         sys.setswitchinterval(SWITCH_S)
         bridge = Bridge(settings, paths, registry)
-        server = Server(bridge, listener, paths, say, certificate)
+        server = Server(bridge, listener, paths, say, certificate, local)
         # Handle it before uvicorn handles signals, and after, when it raises SIGTERM again.
         signal.signal(signal.SIGTERM, server.handle_exit)
         if sys.platform != "win32" and certificate is not None and not _has_terminal():
             # A service's signal to read its files again. In a terminal it means that the window was closed.
             signal.signal(signal.SIGHUP, server.reload_certificate)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(server.serve(sockets=[listener]))
+            runner.run(server.serve(sockets=[listener] if local is None else [listener, local]))
     say(text("PopBridge has stopped."))
 
 
@@ -136,7 +138,10 @@ class Server(uvicorn.Server):
         paths: Paths,
         say: Say,
         certificate: Certificate | None = None,
+        local: socket.socket | None = None,
     ) -> None:
+        """`local` is the Unix socket, if there is one."""
+        self._has_local = local is not None
         changes: dict[str, Any] = {} if certificate is None else {"http": certificate.listener(HttpProtocol)}
         super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"], **changes))
         self._certificate = certificate
@@ -218,6 +223,7 @@ class Server(uvicorn.Server):
             protocol=PROTOCOL,
             fingerprint=leaf.fingerprint if leaf is not None else None,
             ca=leaf.ca if leaf is not None else None,
+            unix=os.fspath(self._paths.socket_file) if self._has_local else None,
         )
 
     def _write(self, file: ConnectionFile) -> None:

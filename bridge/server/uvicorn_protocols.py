@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import random
 from typing import Any, Protocol
 
@@ -18,7 +19,10 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from bridge.core.messages import MAX_FRAME
+from bridge.server import unix_socket
 from bridge.server.websocket import Inbox, framed
+
+log = logging.getLogger(__name__)
 
 
 class HttpProtocol(H11Protocol):
@@ -34,6 +38,12 @@ class HttpProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if (peer := unix_socket.local_peer(transport)) is not None:
+            self.client = peer
+            if not unix_socket.is_admitted(peer[1]):
+                # The socket's mode keeps others out, unless somebody has changed it.
+                log.warning("a program of the user %d was refused at the Unix socket", peer[1])
+                transport.abort()
         self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,6 +144,10 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         # `asyncio.Event` and `Queue` take 1 to 3 KiB, for each of thousands of idle connections.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.client = self.client or unix_socket.local_peer(transport)
 
     def pause_writing(self) -> None:
         self.writable = asyncio.Event()

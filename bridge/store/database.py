@@ -227,6 +227,10 @@ TOKENS = (
         server_key BLOB NOT NULL, created REAL NOT NULL, expires REAL, used REAL, revoked REAL)""",
     "CREATE UNIQUE INDEX tokens_name ON tokens (name) WHERE revoked IS NULL",
 )
+RECEIPT_OWNERS = "ALTER TABLE receipts ADD COLUMN owner TEXT NOT NULL DEFAULT 'local'"
+ROOTS = """CREATE TABLE roots (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL, owner TEXT NOT NULL, source TEXT NOT NULL,
+    created TEXT NOT NULL, expires TEXT)"""
 OPEN_POPUPS_INDEX = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Size in bytes to which the log is truncated."""
@@ -321,6 +325,13 @@ def popup_textures(db: Database) -> None:
 def tokens(db: Database) -> None:
     """Creates the tokens of clients."""
     for statement in TOKENS:
+        db.execute(statement)
+
+
+@migrations()
+def owners_and_roots(db: Database) -> None:
+    """Creates the owners of receipts, and the folders that PopBridge may read."""
+    for statement in (RECEIPT_OWNERS, ROOTS):
         db.execute(statement)
 
 

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from sqlite_utils import Database
 
 from accel.text import AnyText
+from bridge.core.access import LOCAL_ID
 from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
 from bridge.core.revert import APPLY, REVERT
@@ -50,18 +51,20 @@ class ReceiptStore:
         parent: tuple[int, int] | None = None,
         before: Observed | None = None,
         errors: Sequence[Mapping[str, Any]] | None = None,
+        owner: str = LOCAL_ID,
     ) -> tuple[int, bool]:
         """Inserts the receipt of a command before it is sent. Returns its id and True.
 
         `parent` is a popup and a step of its answer. If it already made a receipt, returns that one's id and
-        False. `before` are the settings that the command is about to change, as the daemon read them, and
-        `errors` those of changes that aren't sent.
+        False. `before` are all settings of the files that the command is about to change, as the daemon read
+        them, and `errors` those of changes that aren't sent. `owner` is the token of the session.
         """
         if parent is not None and (found := self.made(parent)) is not None:
             return found, False
         row = self._table.insert(
             {
                 "session": session_id,
+                "owner": owner,
                 "project": project,
                 "project_name": project_name,
                 "command": command.name,
@@ -145,12 +148,16 @@ class ReceiptStore:
         """Returns the newest readable receipts, newest first."""
         return [receipt for receipt in self.newest(limit) if isinstance(receipt, Receipt)]
 
-    def newest(self, limit: int, before: int = MAX_ID) -> Iterator[Receipt | DamagedReceipt]:
+    def newest(
+        self, limit: int, before: int = MAX_ID, owner: str | None = None
+    ) -> Iterator[Receipt | DamagedReceipt]:
         """Yields receipts with ids below `before`, newest first: up to `limit` readable ones, and the damaged
-        ones between them."""
+        ones between them. With `owner`, only those of its sessions."""
         # One query each: damage such as invalid UTF-8 would end a query for all.
-        select = "SELECT id FROM receipts WHERE id < ? ORDER BY id DESC"
-        with contextlib.closing(self._connection.execute(select, (before,))) as ids:
+        # A database of 0.2.0 that is only read has no owners.
+        where, values = ("", (before,)) if owner is None else ("AND owner = ?", (before, owner))
+        select = f"SELECT id FROM receipts WHERE id < ? {where} ORDER BY id DESC"
+        with contextlib.closing(self._connection.execute(select, values)) as ids:
             for (number,) in ids:
                 if limit < 1:
                     return
@@ -220,9 +227,16 @@ def _outcome(
         before = by_path(opened.before)
         if error:
             # It may have changed files all the same, which then can be reverted.
-            before = {path: was for path, was in before.items() if _has_changed(was, observed.get(path))}
+            asked = by_path(opened.args.get("changes"))
+            before = {
+                path: was
+                for path, was in before.items()
+                if _has_changed({name: was.get(name) for name in asked.get(path, was)}, observed.get(path))
+            }
             observed = {path: observed[path] for path in before}
-        value = verify_result(opened.args.get("changes"), value, before, observed, reporter)
+        value = verify_result(
+            opened.args.get("changes"), value, before, observed, reporter, whole=opened.command != AUDIT_FIX
+        )
     if error:
         return value.get("before") or None, value.get("after") or None, [error]
     errors = value.get("errors")

@@ -53,6 +53,10 @@ class SessionStore:
             session_id, {"token_digest": token_digest, "identify": _without_secrets(identify)}
         )
 
+    def identified(self, session_id: str, identify: Identify) -> None:
+        """Stores an `identify` that changed while the session was open."""
+        self._sessions.update(session_id, {"identify": _without_secrets(identify)})
+
     def reserve(self, session_id: str, seq: int) -> int:
         """Reserves numbers up to one block beyond `seq`. Returns the last reserved number."""
         bound = seq + SEQ_BLOCK
