@@ -18,15 +18,24 @@ HELD = text("another program has it open, or you don't have permission")
 """What Windows reports as a missing permission."""
 
 
-def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], bool] | None = None) -> None:
+def replace_file(
+    source: str | Path,
+    target: str | Path,
+    *,
+    done: Callable[[], bool] | None = None,
+    dir_fd: int | None = None,
+) -> None:
     """Like `os.replace`, but on Windows waits up to 0.8 s for programs that have one of the files open.
 
     Virus scanners open every new file, and editors read what others write. After a failed attempt, `done` is
-    asked whether replacing is still necessary. Raises OSError.
+    asked whether replacing is still necessary. Both paths are relative to the folder `dir_fd`, if given.
+    Raises OSError.
     """
     for wait_s in (*WAITS_S, None):
         try:
-            return os.replace(source, target)
+            if dir_fd is None:
+                return os.replace(source, target)
+            return os.replace(source, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
         except PermissionError:
             if done is not None and done():
                 return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -156,6 +157,31 @@ def _xdg_fallback(env: Mapping[str, str]) -> Path:
 def _user(env: Mapping[str, str]) -> Path:
     home = env.get("HOME") or env.get("USERPROFILE")
     return Path(home) if home else Path.home()
+
+
+_user_umask: int | None = None
+"""The user's umask while `private_umask` has replaced it. A process has one."""
+
+
+@contextlib.contextmanager
+def private_umask() -> Iterator[None]:
+    """Makes new files and folders of this process and its children their owner's alone, in the context.
+
+    Windows has no such mode: there, a user's profile folder is closed to other users.
+    """
+    global _user_umask
+    before = os.umask(0o077)
+    _user_umask = before
+    try:
+        yield
+    finally:
+        _user_umask = None
+        os.umask(before)
+
+
+def shared_mode() -> int | None:
+    """Returns the mode of a new file that isn't PopBridge's own, or None if the umask does that."""
+    return None if _user_umask is None else 0o666 & ~_user_umask
 
 
 def quoted(path: Path) -> str:
