@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge import cli
 from bridge.api import write_text
 from bridge.core.errors import UserError
 from bridge.project import config
@@ -204,6 +205,17 @@ def test_an_import_isnt_invalidated_through_a_link(project: Path, home: Path) ->
     assert state(home) == before
     assert "generate=true" in (project / "rock.png.import").read_text()
     assert [error["path"] for error in done["errors"]] == ["res://rock.png"], "it is told to reimport it"
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--html"], ["--update-baseline", "--baseline"]])
+def test_a_report_in_the_project_isnt_written_through_a_link(
+    project: Path, home: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(home)
+    (project / "report.json").symlink_to(home / ".ssh" / "authorized_keys")
+    assert cli.main(["audit", str(project), *options, str(project / "report.json")]) == 2
+    assert str(project / "report.json") in capsys.readouterr().err
+    assert state(home) == before
 
 
 def test_a_plugins_write_doesnt_follow_a_link(project: Path, home: Path) -> None:
