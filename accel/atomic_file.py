@@ -50,11 +50,16 @@ def _is_for_good(target: str | Path) -> bool:
 
 
 def write_atomic(file: Path, contents: bytes) -> None:
-    """Replaces a file's contents and creates its folder. On failure, the file stays unchanged."""
+    """Replaces a file's contents and creates its folder, both for their owner alone.
+
+    On failure, the file stays unchanged.
+    """
     draft = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(contents)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        with open(os.open(draft, flags, 0o600), "wb") as target:
+            target.write(contents)
         replace_file(draft, file)
     except OSError:
         # The disk is full, or a reader has the file open.
