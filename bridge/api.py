@@ -102,8 +102,8 @@ from bridge.project.files import (
     is_merged,
     read_text,
     walk,
-    write_text,
 )
+from bridge.project.safe_files import ProjectFolder, write_text
 from bridge.project.shader_source import Reads, texture_reads, without_comments
 from bridge.project.support import (
     AssetChange,
@@ -174,6 +174,7 @@ __all__ = [
     "PopupClose",
     "PopupItem",
     "PopupProgress",
+    "ProjectFolder",
     "ProjectInfo",
     "ProjectSupport",
     "Raster",

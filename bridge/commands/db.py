@@ -8,14 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from filelock import FileLock, Timeout
 
 from accel.text import AnyText, Text, text
 from bridge.commands.options import print_json, show_notice, size_text
 from bridge.commands.terminal import say, table
 from bridge.core.errors import UserError
-from bridge.paths import Paths
-from bridge.store import backups
+from bridge.paths import Paths, private_umask
+from bridge.store import backups, home
 from bridge.store.backups import Restored
 from bridge.store.database import copy_blobs, copy_database, open_database, open_for_inspection
 from bridge.store.integrity import Report, inspect
@@ -252,20 +251,17 @@ def _database_errors(problem: Text) -> Iterator[None]:
 @contextlib.contextmanager
 def _exclusive(paths: Paths) -> Iterator[None]:
     """Prevents the daemon from starting. Raises UserError if one is running."""
-    lock = FileLock(paths.lock_file, timeout=0)
-    try:
-        paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise UserError(text("The daemon is using the database. Stop it first.")) from None
-    except OSError as error:
-        raise UserError(
-            text("Can't use the folder {folder} ({reason}).", folder=paths.runtime, reason=error.strerror)
-        ) from None
-    try:
+    with private_umask(), contextlib.ExitStack() as held:
+        try:
+            home.create_folders(paths)
+            held.enter_context(home.HomeLock(paths))
+        except home.HomeInUseError:
+            raise UserError(text("The daemon is using the database. Stop it first.")) from None
+        except OSError as error:
+            raise UserError(
+                text("Can't use the folder {folder} ({reason}).", folder=paths.runtime, reason=error.strerror)
+            ) from None
         yield
-    finally:
-        lock.release()
 
 
 def _print_report(report: Report, copies: Sequence[Path]) -> None:

@@ -10,12 +10,12 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from filelock import FileLock, Timeout
 
 from accel.devices import Device, probe
 from accel.text import AnyText, joined, text
@@ -25,11 +25,12 @@ from bridge.core.errors import UserError
 from bridge.core.messages import PROTOCOL
 from bridge.core.settings import Settings
 from bridge.host.host import Registry
-from bridge.paths import ConnectionFile, Paths, write_private
+from bridge.paths import ConnectionFile, FileState, Paths, file_state, private_umask, write_private
 from bridge.server import logs
 from bridge.server.app import Bridge
 from bridge.server.unix_socket import listen_locally
 from bridge.server.uvicorn_protocols import HttpProtocol, server_config
+from bridge.store.home import HomeInUseError, HomeLock, close_files, create_folders
 
 if TYPE_CHECKING:
     from bridge.server.tls import Certificate
@@ -72,20 +73,22 @@ SWITCH_S = 0.0005
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
     """Runs the daemon until SIGINT or SIGTERM. Raises UserError if it can't start."""
-    with logs.configure_logging(settings, registry):
+    with private_umask(), logs.configure_logging(settings, registry):
         raise_file_limit(settings["connections"])
         _main(settings, paths, registry, say)
 
 
 def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
     with contextlib.ExitStack() as held:
-        held.enter_context(_lock(paths))
+        lock = held.enter_context(_lock(paths))
+        close_files(paths, settings["log_file"])
         certificate = _certificate(settings, paths)
         listener = held.enter_context(_listen(settings["host"], settings["port"], say))
         local = held.enter_context(listen_locally(paths.socket_file))
         sys.setswitchinterval(SWITCH_S)
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say, certificate, local)
+        server.lock = lock
         # Handle it before uvicorn handles signals, and after, when it raises SIGTERM again.
         signal.signal(signal.SIGTERM, server.handle_exit)
         if sys.platform != "win32" and certificate is not None and not _has_terminal():
@@ -130,6 +133,9 @@ class Server(uvicorn.Server):
     """A uvicorn server that writes connection.json and finishes requests before it closes sockets."""
 
     _loop: asyncio.AbstractEventLoop | None = None
+    lock: HomeLock | None = None
+    _written: FileState | None = None
+    """The state of `connection.json` as it was written last."""
 
     def __init__(
         self,
@@ -170,6 +176,7 @@ class Server(uvicorn.Server):
         self._loop, self._exit = asyncio.get_running_loop(), asyncio.Event()
         # Each tenth of uvicorn's ticks renews the header with the date.
         while not await self.on_tick(0):
+            self._check_home()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._exit.wait()
@@ -233,6 +240,7 @@ class Server(uvicorn.Server):
         else:
             self._paths.ca_file.unlink(missing_ok=True)
         file.write(self._paths.connection_file)
+        self._written = file_state(self._paths.connection_file)
 
     def _show_certificate(self, leaf: object) -> None:
         """Tells clients of another certificate."""
@@ -246,11 +254,35 @@ class Server(uvicorn.Server):
         if self._certificate is not None and (loop := self._loop) is not None:
             loop.call_soon_threadsafe(self._certificate.reload)
 
+    def _check_home(self) -> None:
+        """Writes `connection.json` and locks the lock file again if somebody has deleted or replaced them.
+
+        Ends the daemon if another one was faster, because both would write to the same files.
+        """
+        if self.lock is not None and not self.lock.renew():
+            self._reason = "another daemon uses its folders, whose lock was deleted"
+            log.error("PopBridge must stop: %s", self._reason)
+            self.should_exit = True
+            return
+        path = self._paths.connection_file
+        if file_state(path) == self._written:
+            return
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write(self._connection_file())
+        except OSError as error:
+            # It is tried again each second.
+            log.debug("can't write %s: %s", path, error.strerror)
+        else:
+            log.warning("%s was deleted or replaced while the daemon runs; it is written again", path)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("PopBridge is stopping: %s", self._reason)
         # Windows can't delete a file while a client reads it; the next daemon overwrites it.
         with contextlib.suppress(OSError):
-            self._paths.connection_file.unlink(missing_ok=True)
+            # Not that of a daemon that has taken over.
+            if file_state(self._paths.connection_file) == self._written:
+                self._paths.connection_file.unlink(missing_ok=True)
             self._paths.ca_file.unlink(missing_ok=True)
         if self._watching is not None:
             self._watching.cancel()
@@ -293,22 +325,20 @@ def _in_use(device: Device, gpu: bool) -> AnyText:
 
 
 @contextlib.contextmanager
-def _lock(paths: Paths) -> Iterator[None]:
-    """Holds the lock of the only daemon. Raises UserError if one is running or a folder can't be created."""
-    try:
-        # The runtime folder may be inside the data folder, whose mode is only set if it is created by itself.
-        for folder in (paths.data, paths.runtime, paths.cache):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(paths.lock_file)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(_is_running(paths)) from None
-    except OSError as error:
-        raise _cant_use(paths, error) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _lock(paths: Paths) -> Iterator[HomeLock]:
+    """Holds the lock of the only daemon. Raises UserError if one is running or a folder can't be used."""
+    with contextlib.ExitStack() as held:
+        try:
+            create_folders(paths)
+            lock = held.enter_context(HomeLock(paths))
+        except HomeInUseError:
+            raise UserError(_is_running(paths)) from None
+        except OSError as error:
+            raise _cant_use(paths, error) from None
+        # One that was killed left it, and its port may be another user's program's by now.
+        with contextlib.suppress(OSError):
+            paths.connection_file.unlink()
+        yield lock
 
 
 def _cant_use(paths: Paths, error: OSError) -> UserError:
@@ -339,10 +369,14 @@ def _cant_use(paths: Paths, error: OSError) -> UserError:
 
 
 def _is_running(paths: Paths) -> AnyText:
+    # A daemon that has just started writes the file soon, and one whose file was deleted does so each second.
+    deadline = time.monotonic() + 2.0
+    while not paths.connection_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
     try:
         file = ConnectionFile.read(paths.connection_file)
     except UserError:
-        return text("PopBridge is already running; stop it first.")
+        return text("PopBridge is already running with the data in {data}; stop it first.", data=paths.data)
     return text(
         "PopBridge is already running at {address} (process {pid}); stop it first.",
         address=file.ws,

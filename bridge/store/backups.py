@@ -198,7 +198,7 @@ def restore(backup: Path, database: Path) -> Restored:
     No daemon may be running. Raises OSError, and sqlite3.Error for a backup that is damaged, newer than this
     PopBridge, or another program's.
     """
-    database.parent.mkdir(parents=True, exist_ok=True)
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = database.with_name(f".{database.name}.{uuid.uuid4().hex[:12]}")
     try:
         with contextlib.closing(open_for_inspection(backup)) as source:

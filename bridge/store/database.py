@@ -18,6 +18,7 @@ from sqlite_utils import Database, Migrations
 from accel.atomic_file import replace_file
 from accel.text import text
 from bridge.core.errors import StoreError, UserError
+from bridge.paths import create_private
 from bridge.store.blobs import NAME
 from bridge.store.records import FAILURES, as_store_error, integrity_error, is_damage
 
@@ -57,6 +58,7 @@ def check_integrity(copy: sqlite3.Connection, pragma: str = "integrity_check") -
 
 
 def _fill(source: sqlite3.Connection, draft: Path, check: Check, step: Step | None) -> None:
+    create_private(draft)
     with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as copy:
         if step is None:
             source.backup(copy)
@@ -125,7 +127,7 @@ def back_up_before_migration(source: sqlite3.Connection, path: Path) -> Path:
 
 def copy_blobs(source: Path, target: Path) -> int:
     """Copies the blobs that `target` lacks and returns their number. Raises OSError."""
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
     missing = sorted(
         name for name in os.listdir(source) if NAME.fullmatch(name) and not (target / name).exists()
     )
@@ -341,7 +343,9 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database
     If `durable`, commits survive a power failure, otherwise only a killed process. Raises UserError if it
     can't be migrated and is left unchanged; also raises FAILURES and OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # SQLite gives its log the same mode.
+    create_private(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")

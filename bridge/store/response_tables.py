@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 from sqlite_utils import Database, Migrations
 
+from bridge.paths import create_private
 from bridge.store.records import FAILURES
 
 migrations = Migrations("responses")
@@ -148,7 +149,8 @@ def open_cache(path: Path | None, version: int, tables: str) -> sqlite3.Connecti
     another version, and OSError.
     """
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private(path)
     db = sqlite3.connect(":memory:" if path is None else path, timeout=0.5, isolation_level=None)
     try:
         # A file broken by a power failure will be recreated.
