@@ -84,6 +84,11 @@ class Paths(Struct, frozen=True):
         return self.data / "popbridge.db"
 
     @property
+    def audit_log(self) -> Path:
+        """Who did what; beside it are its key, its lock and its rotated files."""
+        return self.data / "audit.log"
+
+    @property
     def blobs(self) -> Path:
         return self.data / "blobs"
 

@@ -221,6 +221,8 @@ MARKS = (
 )
 POPUP_TEXTURES = """CREATE TABLE popup_textures (
     popup INTEGER PRIMARY KEY, project TEXT NOT NULL, advisor TEXT NOT NULL, textures BLOB NOT NULL)"""
+AUDIT_HEAD = """CREATE TABLE audit_head (
+    id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, mac TEXT NOT NULL, seal TEXT NOT NULL)"""
 OPEN_POPUPS_INDEX = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Size in bytes to which the log is truncated."""
@@ -309,6 +311,12 @@ def marks(db: Database) -> None:
 def popup_textures(db: Database) -> None:
     """Creates the textures that popups are about."""
     db.execute(POPUP_TEXTURES)
+
+
+@migrations()
+def audit_head(db: Database) -> None:
+    """Creates the record of the audit log's last entry."""
+    db.execute(AUDIT_HEAD)
 
 
 def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:
