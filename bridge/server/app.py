@@ -36,6 +36,7 @@ from bridge.server.cache import cached_executor
 from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
 from bridge.server.executors import BlobExecutor
+from bridge.server.failed_attempts import FailedAttempts, FailedAttemptsGuard
 from bridge.server.handshake import Handshake
 from bridge.server.http import Application, HostGuard, add_error_pages, routes
 from bridge.server.jobs import Jobs
@@ -46,6 +47,7 @@ from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
+from bridge.store.audit_log import AuditLog
 from bridge.store.backups import DailyBackup
 from bridge.store.blob_refs import ANSWER_REFERENCES, REFERENCES, blob_references
 from bridge.store.blobs import BlobStore
@@ -105,7 +107,9 @@ class Bridge:
         executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
         self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
-        commands = self._commands = Commands(self.store, self.sessions)
+        self.audit = AuditLog(paths)
+        """The audit log: `record` an act before it is done."""
+        commands = self._commands = Commands(self.store, self.sessions, self.audit)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
         self.flows = AdvisorHost(
             advisors, settings.as_dict(), runner, commands, self.store, self.sessions, blobs
@@ -129,6 +133,8 @@ class Bridge:
         )
         limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
+        attempts = self.failed_attempts = FailedAttempts(self.audit)
+        endpoint.on_failed_attempt = attempts.count
         self._busy = asyncio.Event()
         self._lag = LoopLag()
         self._standstill = StallWatchdog()
@@ -146,7 +152,7 @@ class Bridge:
                 *routes(Blobs(blobs, self.uploads, self.token), self.instance),
                 *operator.routes,
             ],
-            [Middleware(HostGuard, handshake=handshake)],
+            [Middleware(HostGuard, handshake=handshake), Middleware(FailedAttemptsGuard, attempts=attempts)],
         )
         add_error_pages(self.app)
 
@@ -217,6 +223,8 @@ class Bridge:
         await self._policies.close()
         await self._executor.close()
         await self._commands.close()
+        await self.failed_attempts.close()
+        await asyncio.to_thread(self.audit.close)
         await self.store.close()
 
     async def _tick(self) -> None:
