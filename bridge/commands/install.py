@@ -18,6 +18,7 @@ from bridge.core.errors import UserError
 from bridge.host import host
 from bridge.host.host import Registry
 from bridge.paths import Paths, daemon_command, quoted, record_start_command
+from bridge.store.audit_log import AuditLog
 
 MAX_LISTED = 20
 
@@ -46,6 +47,11 @@ def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_j
         project = _choose_project(registry, engine)
     try:
         editor = find_editor(registry, engine, project, removing=remove)
+        AuditLog(Paths.find()).append(
+            "addon.remove" if remove else "addon.install",
+            subject=str(project.resolve()),
+            detail={"engine": engine.lower()},
+        )
         changes = editor.remove(project) if remove else editor.install(project)
         if not remove:
             record_start_command(Paths.find(), daemon_command())

@@ -218,7 +218,9 @@ class AuditLog:
     def lines(self) -> Iterator[Line]:
         """Reads the whole log. Raises UserError if it can't be read."""
         try:
-            key = self._read_key() if self.files() else b""
+            if not self.files():
+                return
+            key = self._read_key()
             with contextlib.ExitStack() as stack:
                 with self._locked():
                     # A rotation meanwhile moves files, but not those that are open.
