@@ -112,6 +112,11 @@ class Paths(Struct, frozen=True):
         """Settings, as TOML."""
         return self.data / "settings.toml"
 
+    @property
+    def plugins_file(self) -> Path:
+        """The plugins that the last daemon found."""
+        return self.data / "plugins.json"
+
     def models(self, folder: str) -> Path:
         """Returns the folder of downloaded models; `folder` is the setting `models.folder`."""
         return Path(folder).expanduser() if folder else self.data / "models"

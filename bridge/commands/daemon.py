@@ -15,7 +15,10 @@ from bridge.commands.terminal import language, say
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, may_belong_to_plugin, misspelt_variables, unknown_setting
 from bridge.host import host
+from bridge.host.discovery import find_plugins
+from bridge.host.plugin_policy import PluginPolicy
 from bridge.paths import Paths
+from bridge.store.audit_log import PROGRAM, AuditLog
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -47,8 +50,11 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     Editors connect to it. Each setting that `popbridge config` lists has a flag here: --cache-max-size
     for cache.max_size.
     """
-    registry = host.load()
+    paths = Paths.find()
     flags: dict[str, object] = {s.name: values[s.name.replace(".", "_")] for s in SETTINGS}
+    policy = PluginPolicy.find(flags, paths)
+    _record_new_plugins(paths, policy)
+    registry = host.load(policy=policy)
     known = {setting.name for setting in registry.settings}
     for name, value in assignments(further, "--set").items():
         if name in known:
@@ -57,7 +63,6 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
             show_notice(ignored_setting(name, "--set"))
         else:
             raise UserError(text("--set {name}: {reason}", name=name, reason=unknown_setting(name, known)))
-    paths = Paths.find()
     settings = read_settings(
         registry.settings, paths.settings_file, os.environ, flags, plugins_disabled=registry.lacks
     )
@@ -71,6 +76,23 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     from bridge.server import serve as server
 
     server.main(settings, paths, registry, _print_line)
+
+
+def _record_new_plugins(paths: Paths, policy: PluginPolicy) -> None:
+    """Records plugins in the audit log before their code is imported. Raises UserError."""
+    for plugin, _ in find_plugins(policy):
+        if plugin.news:
+            AuditLog(paths).append(
+                "plugin.new" if plugin.news == "new" else "plugin.changed",
+                principal=PROGRAM,
+                subject=plugin.name,
+                detail={
+                    "distribution": plugin.distribution,
+                    "version": plugin.version,
+                    "module": plugin.module,
+                    "status": plugin.status,
+                },
+            )
 
 
 def _print_line(line: AnyText) -> None:

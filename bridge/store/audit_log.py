@@ -62,7 +62,6 @@ ACTS = {
     "addon.changed": text("files of the editor addon in {subject} were changed"),
     "plugin.new": text("a new plugin: {subject}"),
     "plugin.changed": text("another version of the plugin {subject}"),
-    "plugin.removed": text("the plugin {subject} is no longer installed"),
     "auth.failed": text("failed to authenticate from {subject}"),
     "log.torn": text("found an incomplete line of a killed process in {subject}"),
     "log.cut": text("found that lines are missing at the end of {subject}"),
