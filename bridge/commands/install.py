@@ -11,13 +11,14 @@ import click
 from accel.text import AnyText, sentences, text
 from bridge.api import Adapter, AssetChange, EditorSupport
 from bridge.commands import options
-from bridge.commands.options import as_json, print_json
+from bridge.commands.options import as_json, print_json, show_notice
 from bridge.commands.run.plan import disabled_plugins
 from bridge.commands.terminal import say
 from bridge.core.errors import UserError
 from bridge.host import host
 from bridge.host.host import Registry
 from bridge.paths import Paths, daemon_command, quoted, record_start_command
+from bridge.store.addon_manifests import Difference, Manifest, Manifests, nearest
 from bridge.store.audit_log import AuditLog
 
 MAX_LISTED = 20
@@ -52,6 +53,8 @@ def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_j
             subject=str(project.resolve()),
             detail={"engine": engine.lower()},
         )
+        if not remove:
+            _warn_of_changes(registry, engine, project)
         changes = editor.remove(project) if remove else editor.install(project)
         if not remove:
             record_start_command(Paths.find(), daemon_command())
@@ -71,6 +74,30 @@ def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_j
         done = DONE.get(change.what, text("{what} {path}"))
         click.echo(say(done.fill(what=change.what, path=change.path)))
     click.echo(say(_summary(changes, project, remove=remove)))
+
+
+def _warn_of_changes(registry: Registry, engine: str, project: Path) -> None:
+    """Says which files of an installed addon were changed, and stores the manifests of the present ones.
+
+    Raises OSError and UserError.
+    """
+    # It takes 33 ms to import, which an unknown engine need not cost.
+    from bridge.server.handshake import addon_of
+
+    stored = Manifests(Paths.find())
+    manifests = []
+    for adapter in registry.adapters:
+        addon = addon_of(adapter) if adapter.engine == engine.lower() else None
+        if addon is not None and addon.files:
+            stored.add(Manifest(adapter.name, addon.version, dict(addon.files), addon.sidecars))
+            manifests += stored.all(adapter.name)
+    found = nearest(project, manifests)
+    if found.changed or found.missing:
+        files = Difference(found.changed, found.missing).text
+        show_notice(text("Files of the addon were changed and are replaced: {files}.", files=files))
+    if found.added:
+        files = Difference(added=found.added).text
+        show_notice(text("Files in the addon's folder aren't PopBridge's and stay: {files}.", files=files))
 
 
 def _summary(changes: Sequence[AssetChange], project: Path, *, remove: bool) -> AnyText:

@@ -30,6 +30,7 @@ from bridge.core.settings import Settings
 from bridge.host.host import Registry
 from bridge.paths import Paths
 from bridge.server import metrics
+from bridge.server.addon_check import AddonCheck
 from bridge.server.advisors import AdvisorHost
 from bridge.server.blobs import BlobCollector, Blobs, Uploads, referenced_blobs
 from bridge.server.cache import cached_executor
@@ -47,6 +48,7 @@ from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
+from bridge.store.addon_manifests import Manifests
 from bridge.store.audit_log import AuditLog
 from bridge.store.backups import DailyBackup
 from bridge.store.blob_refs import ANSWER_REFERENCES, REFERENCES, blob_references
@@ -131,6 +133,7 @@ class Bridge:
         handshake = Handshake(
             self.token, self.instance, settings, registry, self.sessions, self._arrived, runner.has_outputs
         )
+        handshake.check_addon = AddonCheck(Manifests(paths), self.audit).notice
         limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
         attempts = self.failed_attempts = FailedAttempts(self.audit)

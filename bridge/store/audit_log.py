@@ -14,10 +14,7 @@ import hashlib
 import hmac
 import logging
 import os
-import secrets
 import sqlite3
-import stat
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +37,7 @@ from bridge.store.database import (
     open_database,
     sync_folder,
 )
+from bridge.store.private_files import file_key, open_private
 from bridge.store.records import FAILURES, now_text
 
 log = logging.getLogger(__name__)
@@ -87,11 +85,8 @@ MAX_DETAILS = 16
 LOCK_S = 10.0
 """Seconds to wait for another process that appends."""
 
-KEY_BYTES = 32
 _MAC = b',"mac":"'
 _MAC_SIZE = len(_MAC) + 64 + len(b'"}')
-_OPEN_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-_OPEN_FLAGS |= getattr(os, "O_BINARY", 0)
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -164,7 +159,7 @@ class AuditLog:
         """`key` returns the key of the MACs; without it, the key is in the file `audit.key`."""
         self.path = paths.audit_log
         self._database = paths.database
-        self._read_key = key or partial(file_key, paths.audit_log.with_suffix(".key"))
+        self._read_key = key or self._file_key
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, "audit-log")
 
@@ -224,7 +219,8 @@ class AuditLog:
                 with self._locked():
                     # A rotation meanwhile moves files, but not those that are open.
                     opened = [
-                        (file, stack.enter_context(os.fdopen(_open(file), "rb"))) for file in self.files()
+                        (file, stack.enter_context(os.fdopen(open_private(file), "rb")))
+                        for file in self.files()
                     ]
                 for file, handle in opened:
                     for number, (data, is_whole) in enumerate(_split(handle), 1):
@@ -246,6 +242,21 @@ class AuditLog:
         return UserError(
             text("The audit log {file} can't be read ({reason}).", file=self.path, reason=_reason(error))
         )
+
+    def _file_key(self) -> bytes:
+        """Returns the key in `audit.key`, which it creates for a new log. Raises OSError and UserError."""
+        path = self.path.with_suffix(".key")
+        try:
+            return file_key(path, create=not self.files())
+        except FileNotFoundError:
+            raise UserError(
+                text(
+                    "The key {key} of the audit log is missing. Restore it, or move the files {log} away to "
+                    "start a new log.",
+                    key=path,
+                    log=self.path.with_name(f"{self.path.stem}*{self.path.suffix}"),
+                )
+            ) from None
 
     def _refusal(self, error: Exception) -> AnyText:
         if isinstance(error, UserError):
@@ -304,7 +315,7 @@ class AuditLog:
     def _write(self, data: bytes) -> None:
         """Appends and syncs, or leaves the file as it was. Raises OSError."""
         is_new = not self.path.exists()
-        opened = _open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        opened = open_private(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             size = os.fstat(opened).st_size
             try:
@@ -364,41 +375,6 @@ class AuditLog:
             log.warning("the last line of the audit log isn't anchored in the database: %s", error)
 
 
-def file_key(path: Path) -> bytes:
-    """Returns the key in a file, which only its owner can read; creates it for a new log.
-
-    Raises OSError, and UserError if the log has lost its key.
-    """
-    try:
-        opened = _open(path)
-    except FileNotFoundError:
-        pattern = f"{path.stem}*.log"
-        if next(path.parent.glob(pattern), None) is not None:
-            raise UserError(
-                text(
-                    "The key {key} of the audit log is missing. Restore it, or move the files {log} away to "
-                    "start a new log.",
-                    key=path,
-                    log=path.with_name(pattern),
-                )
-            ) from None
-        key = secrets.token_bytes(KEY_BYTES)
-        opened = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        with os.fdopen(opened, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(path.parent)
-        return key
-    with os.fdopen(opened, "rb") as file:
-        key = file.read(KEY_BYTES + 1)
-    if len(key) != KEY_BYTES:
-        raise UserError(
-            text("The key {key} of the audit log is damaged. Restore it from a backup.", key=path)
-        )
-    return key
-
-
 class _Batch:
     """Lines to append, each chained to the one before."""
 
@@ -436,27 +412,9 @@ class _Batch:
         self.head = Head(entry.number, mac)
 
 
-def _open(path: Path, flags: int = os.O_RDONLY) -> int:
-    """Opens a regular file of this user, without following a link, for its owner only. Raises OSError."""
-    opened = os.open(path, flags | _OPEN_FLAGS, 0o600)
-    try:
-        info = os.fstat(opened)
-        if not stat.S_ISREG(info.st_mode):
-            raise OSError(errno.EINVAL, "it isn't a regular file", str(path))
-        if sys.platform != "win32":
-            if info.st_uid != os.geteuid():
-                raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
-            if info.st_mode & 0o077:
-                os.fchmod(opened, 0o600)
-    except OSError:
-        os.close(opened)
-        raise
-    return opened
-
-
 def _tail(file: Path, key: bytes) -> _Tail:
     """Reads the end of a file. Raises OSError."""
-    with os.fdopen(_open(file), "rb") as handle:
+    with os.fdopen(open_private(file), "rb") as handle:
         end = size = os.fstat(handle.fileno()).st_size
         torn: list[bytes] = []
         is_open = False
