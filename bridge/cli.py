@@ -68,6 +68,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "certs": Entry(
             "bridge.commands.certs:certs", "Make and show the certificate for encrypted connections"
         ),
+        "audit-log": Entry("bridge.commands.audit_log:audit_log", "Show and verify who did what"),
         "db": Entry("bridge.commands.db:db", "Check, back up and restore the database"),
         "demo": Entry("bridge.commands.daemon:demo", "Show the first popup on a demo project"),
     },

@@ -107,6 +107,11 @@ class Paths(Struct, frozen=True):
         return self.data / "popbridge.db"
 
     @property
+    def audit_log(self) -> Path:
+        """Who did what; beside it are its key, its lock and its rotated files."""
+        return self.data / "audit.log"
+
+    @property
     def blobs(self) -> Path:
         return self.data / "blobs"
 
@@ -129,6 +134,11 @@ class Paths(Struct, frozen=True):
     def settings_file(self) -> Path:
         """Settings, as TOML."""
         return self.data / "settings.toml"
+
+    @property
+    def plugins_file(self) -> Path:
+        """The plugins that the last daemon found."""
+        return self.data / "plugins.json"
 
     def models(self, folder: str) -> Path:
         """Returns the folder of downloaded models; `folder` is the setting `models.folder`."""

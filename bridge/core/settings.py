@@ -192,6 +192,11 @@ SETTINGS = (
     Setting(name="models.hub", type=str, default="",
             help="URL to pull models from if no package contains them; if empty, HF_ENDPOINT or Hugging "
                  "Face."),
+    Setting(name="plugins.allow", type=list[str], default=[],
+            help="The only distributions whose plugins are loaded, comma-separated, besides PopBridge's own; "
+                 "if empty, all are."),
+    Setting(name="plugins.block", type=list[str], default=[],
+            help="Plugins or distributions that are never loaded, comma-separated."),
     Setting(name="textures.max_size", type=_ranged(int, 1, 65_536), default=4096,
             help="Longest side in pixels that the import check accepts without a finding."),
     Setting(name="popups.per_hour", type=_ranged(int, 0, 3600), default=12,

@@ -31,6 +31,7 @@ from bridge.core.settings import Settings
 from bridge.host.host import Registry
 from bridge.paths import Paths
 from bridge.server import metrics
+from bridge.server.addon_check import AddonCheck
 from bridge.server.advisors import AdvisorHost
 from bridge.server.authenticator import Authenticator
 from bridge.server.blobs import BlobCollector, Blobs, Uploads, referenced_blobs
@@ -38,6 +39,7 @@ from bridge.server.cache import cached_executor
 from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
 from bridge.server.executors import BlobExecutor
+from bridge.server.failed_attempts import FailedAttempts, FailedAttemptsGuard
 from bridge.server.handshake import Handshake
 from bridge.server.http import Application, Guard, HostGuard, add_error_pages, health
 from bridge.server.jobs import Jobs
@@ -51,6 +53,8 @@ from bridge.server.sessions import Sessions
 from bridge.server.tokens import Tokens
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
+from bridge.store.addon_manifests import Manifests
+from bridge.store.audit_log import AuditLog
 from bridge.store.backups import DailyBackup
 from bridge.store.blob_refs import ANSWER_REFERENCES, REFERENCES, blob_references
 from bridge.store.blobs import BlobStore
@@ -113,7 +117,9 @@ class Bridge:
         self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
         private = [folder_prefix(folder) for folder in paths.own_folders]
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache, private)
-        commands = self._commands = Commands(self.store, self.sessions)
+        self.audit = AuditLog(paths)
+        """The audit log: `record` an act before it is done."""
+        commands = self._commands = Commands(self.store, self.sessions, self.audit)
         self.roots = ProjectRoots(self.store, paths, settings["roots"], self.sessions)
         own = (Receipts(self.store, self.sessions), self.roots)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, *own)}
@@ -145,8 +151,11 @@ class Bridge:
             self.authenticator, self.instance, settings, registry, self.sessions, self.roots,
             self._arrived, runner.has_outputs,
         )  # fmt: skip
+        handshake.check_addon = AddonCheck(Manifests(paths), self.audit).notice
         limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
+        attempts = self.failed_attempts = FailedAttempts(self.audit)
+        endpoint.on_failed_attempt = attempts.count
         self._busy = asyncio.Event()
         self._next_look = 0.0
         self._lag = LoopLag()
@@ -169,7 +178,7 @@ class Bridge:
                 *operator.routes(guard),
                 *self.tokens.routes(guard),
             ],
-            [Middleware(HostGuard, handshake=handshake)],
+            [Middleware(HostGuard, handshake=handshake), Middleware(FailedAttemptsGuard, attempts=attempts)],
         )
         add_error_pages(self.app)
 
@@ -257,6 +266,8 @@ class Bridge:
         await self._policies.close()
         await self._executor.close()
         await self._commands.close()
+        await self.failed_attempts.close()
+        await asyncio.to_thread(self.audit.close)
         await self.store.close()
 
     async def _tick(self) -> None:

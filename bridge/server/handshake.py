@@ -56,7 +56,7 @@ def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
 
     After an upgrade, a daemon that is still running compares with the addon of its own version.
     """
-    addon, client = _addon(adapter), identify.client
+    addon, client = addon_of(adapter), identify.client
     if addon is None or client.name != addon.name or client.version == addon.version:
         return ""
     theirs, ours = _release(client.version), _release(addon.version)
@@ -77,7 +77,7 @@ def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
 
 def outdated_addon(identify: Identify, adapter: Adapter | None) -> AnyText:
     """Returns why an editor can't revert a change and what to do; empty if its addon is up to date."""
-    addon, client = _addon(adapter) if adapter else None, identify.client
+    addon, client = addon_of(adapter) if adapter else None, identify.client
     if adapter is None or addon is None or client.name != addon.name:
         return OLD_EDITOR
     return "" if client.version == addon.version else OLD_ADDON.fill(install=_install(identify, adapter))
@@ -89,7 +89,7 @@ def _install(identify: Identify, adapter: Adapter) -> str:
     return f"popbridge install {adapter.engine} {quoted(Path(root)) if root else 'PROJECT'}"
 
 
-def _addon(adapter: Adapter) -> Addon | None:
+def addon_of(adapter: Adapter) -> Addon | None:
     """Returns the adapter's addon, or None if it has none or an invalid one, which must not reject
     editors."""
     try:
@@ -151,6 +151,8 @@ class Handshake:
         self._use = use
         self.certified_names: tuple[str, ...] = ()
         """Names of the daemon's certificate, which Host headers may have; empty without TLS."""
+        self.check_addon: Callable[[Identify, Adapter], Awaitable[AnyText]] = _unchecked
+        """Returns what to tell an editor whose addon's files were changed; empty if they weren't."""
         self._workloads = [
             WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
             for w in registry.workloads.values()
@@ -210,7 +212,8 @@ class Handshake:
         identify = admission.identify
         choice, notice = self._adapter(identify.engine or None)
         if choice is not None:
-            notice = sentences([notice, addon_notice(asked, choice.adapter)])
+            changed = await self.check_addon(identify, choice.adapter)
+            notice = sentences([notice, addon_notice(asked, choice.adapter), changed])
             if not (identify.project and identify.project.root):
                 notice = sentences([notice, admission.notice or NO_ROOT])
         restarted = False
@@ -295,6 +298,10 @@ class Handshake:
             # A restarted daemon doesn't know which popups were closed while the client was away.
             popups=[*(popup.id for popup in live.session.popups), *others] if resumed else UNSET,
         )
+
+
+async def _unchecked(identify: Identify, adapter: Adapter) -> AnyText:
+    return ""
 
 
 def _of_mates(live: LiveSession, sessions: Sessions) -> list[int]:

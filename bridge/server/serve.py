@@ -24,7 +24,9 @@ from bridge.core import auth
 from bridge.core.errors import UserError
 from bridge.core.messages import PROTOCOL
 from bridge.core.settings import Settings
+from bridge.core.text import printable
 from bridge.host.host import Registry
+from bridge.host.plugin_policy import write_known
 from bridge.paths import ConnectionFile, FileState, Paths, file_state, private_umask, write_private
 from bridge.server import logs
 from bridge.server.app import Bridge
@@ -207,6 +209,7 @@ class Server(uvicorn.Server):
             "PopBridge %s started at %s (data: %s, workers: %d, process %d)",
             __version__, file.ws, self._paths.data, self._bridge.workers, file.pid,
         )  # fmt: skip
+        self._remember_plugins()
         # A CUDA driver may take seconds, so serve clients meanwhile.
         device = await asyncio.to_thread(probe)
         gpu = self._bridge.settings["gpu"]
@@ -276,6 +279,20 @@ class Server(uvicorn.Server):
         else:
             log.warning("%s was deleted or replaced while the daemon runs; it is written again", path)
 
+    def _remember_plugins(self) -> None:
+        """Logs new plugins, and stores all for the next daemon."""
+        registry = self._bridge.registry
+        for name in plugin_news(registry):
+            log.warning("plugin %s is new, or has another version, since the last start", name)
+        try:
+            plugins = (
+                (one.name, one.distribution, one.version) for one in registry.plugins if not one.is_own
+            )
+            write_known(self._paths.plugins_file, plugins)
+        except OSError as error:
+            # They are called new again.
+            log.warning("%s can't be written: %s", self._paths.plugins_file, error)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("PopBridge is stopping: %s", self._reason)
         # Windows can't delete a file while a client reads it; the next daemon overwrites it.
@@ -307,7 +324,20 @@ def startup_line(ws: str, device: Device, registry: Registry, *, gpu: bool = Tru
     ]
     if broken:
         parts.append(text("disabled plugins: {names} (see `popbridge plugins`)", names=[*broken]))
+    if registry.blocked:
+        parts.append(text("blocked plugins: {names}", names=registry.blocked))
+    if news := plugin_news(registry):
+        parts.append(text("new plugins: {names} (see `popbridge plugins`)", names=news))
     return joined(parts, text("{head} | {rest}"))
+
+
+def plugin_news(registry: Registry) -> list[str]:
+    """Returns the plugins that are new, or have another version, since the last daemon, for people."""
+    return [
+        printable(f"{plugin.name} ({plugin.distribution} {plugin.version})".replace(" )", ")"))
+        for plugin in registry.plugins
+        if plugin.news
+    ]
 
 
 def _in_use(device: Device, gpu: bool) -> AnyText:

@@ -185,6 +185,8 @@ class WebSocketEndpoint:
         self._handle = handle
         self._limiter = limiter
         self._counts = counts
+        self.on_failed_attempt: Callable[[Scope], None] = lambda scope: None
+        """Called with the scope of a client that failed to authenticate."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
@@ -221,6 +223,8 @@ class WebSocketEndpoint:
                 await self._handle(live, message)
         except RemoteProtocolError as error:
             log.info("closing a connection: %s", error)
+            if error.close is errors.AUTH_FAILED:
+                self.on_failed_attempt(scope)
             await socket.close(error.close, error.reason)
         except Disconnected as gone:
             if live is not None and live.socket is socket and gone.is_done:

@@ -233,6 +233,8 @@ RECEIPT_OWNERS = "ALTER TABLE receipts ADD COLUMN owner TEXT NOT NULL DEFAULT 'l
 ROOTS = """CREATE TABLE roots (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL, owner TEXT NOT NULL, source TEXT NOT NULL,
     created TEXT NOT NULL, expires TEXT)"""
+AUDIT_HEAD = """CREATE TABLE audit_head (
+    id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, mac TEXT NOT NULL, seal TEXT NOT NULL)"""
 OPEN_POPUPS_INDEX = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Size in bytes to which the log is truncated."""
@@ -335,6 +337,12 @@ def owners_and_roots(db: Database) -> None:
     """Creates the owners of receipts, and the folders that PopBridge may read."""
     for statement in (RECEIPT_OWNERS, ROOTS):
         db.execute(statement)
+
+
+@migrations()
+def audit_head(db: Database) -> None:
+    """Creates the record of the audit log's last entry."""
+    db.execute(AUDIT_HEAD)
 
 
 def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:

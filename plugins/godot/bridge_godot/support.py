@@ -177,7 +177,14 @@ class GodotSupport:
     def addon(self) -> Addon | None:
         """Returns the addon of this installation, or None if it is missing."""
         try:
-            return Addon(CLIENT, addon_version(self._godot.addon))
+            source = self._godot.addon
+            names = addon_files(source)
+            contents = {name: _addon_file(source, name) for name in names} | {MANIFEST: _manifest(names)}
+            files = {
+                (ADDON / name).as_posix(): hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+                for name, content in contents.items()
+            }
+            return Addon(CLIENT, addon_version(source), files, SIDECARS)
         except OSError:
             return None
 
@@ -293,7 +300,11 @@ def _copy_addon(source: Path, folder: ProjectFolder) -> Iterator[AssetChange]:
     names = addon_files(source)
     for name in names:
         yield _write_file(folder, name, _addon_file(source, name))
-    yield _write_file(folder, MANIFEST, (MANIFEST_HEAD + "".join(f"{name}\n" for name in names)).encode())
+    yield _write_file(folder, MANIFEST, _manifest(names))
+
+
+def _manifest(names: Iterable[str]) -> bytes:
+    return (MANIFEST_HEAD + "".join(f"{name}\n" for name in names)).encode()
 
 
 def _removable_files(project: Path) -> set[str]:

@@ -1,0 +1,91 @@
+"""Records failed authentication in the audit log, at a rate that can't fill the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge.core.errors import RequestError
+from bridge.store.audit_log import PROGRAM, AuditLog
+
+log = logging.getLogger(__name__)
+
+WINDOW_S = 60.0
+"""Seconds of attempts that share an entry."""
+MAX_PEERS = 8
+"""Number of addresses that an entry names."""
+OTHERS = "others"
+
+
+class FailedAttempts:
+    """Counts failed attempts. The first is recorded at once, and those of the next minute together.
+
+    That is at most two entries a minute, however many attempts there are.
+    """
+
+    def __init__(self, audit: AuditLog, window_s: float = WINDOW_S) -> None:
+        self._audit = audit
+        self._window_s = window_s
+        self._counts: Counter[str] = Counter()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def count(self, scope: Scope) -> None:
+        """Counts a failed attempt of the client of an ASGI scope. Must be called in the event loop."""
+        client = scope.get("client")
+        peer = str(client[0]) if client else "?"
+        if peer not in self._counts and len(self._counts) >= MAX_PEERS:
+            peer = OTHERS
+        self._counts[peer] += 1
+        if self._timer is None:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._timer = None
+        if not self._counts:
+            return
+        counts, self._counts = self._counts, Counter()
+        self._timer = asyncio.get_running_loop().call_later(self._window_s, self._flush)
+        task = asyncio.create_task(self._record(counts))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _record(self, counts: Counter[str]) -> None:
+        peers = [peer for peer, _ in counts.most_common()]
+        try:
+            await self._audit.record(
+                "auth.failed",
+                principal=PROGRAM,
+                subject=", ".join(peers),
+                detail={"attempts": counts.total()},
+            )
+        except RequestError as error:
+            log.warning("%d failed attempts to authenticate aren't recorded: %s", counts.total(), error)
+
+    async def close(self) -> None:
+        """Records the attempts since the last entry."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._flush()
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.gather(*self._tasks)
+
+
+class FailedAttemptsGuard:
+    """Middleware that counts answers with the status 401."""
+
+    def __init__(self, app: ASGIApp, attempts: FailedAttempts) -> None:
+        self._app = app
+        self._attempts = attempts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 401:
+                self._attempts.count(scope)
+            await send(message)
+
+        await self._app(scope, receive, counted if scope["type"] == "http" else send)
