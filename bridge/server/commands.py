@@ -92,8 +92,9 @@ class Commands:
 
         `states` are the textures that the advice was made from: of those that changed since, nothing is sent,
         the receipt has the reason, and advisors are asked anew. The same step of a `parent` answer is sent
-        only once, even after a restart. `asking` is the session that asks, if it is another one. Raises
-        RequestError if it can't be sent or recorded in the audit log, and ValueError for invalid arguments.
+        only once, even after a restart. `asking` is the session that asks, if it is another one. If the audit
+        log can't record it, nothing is sent, and the receipt has the error. Raises RequestError if it can't
+        be sent, and ValueError for invalid arguments.
         """
         command = sendable(Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS), Command)
         live.expect(command)
@@ -138,7 +139,7 @@ class Commands:
     async def present(self, live: LiveSession, command: Command, asking: LiveSession | None = None) -> None:
         """Records the command of a stored receipt in the audit log, sends it, and stores its `seq`.
 
-        Raises RequestError if it can't be recorded; then the receipt fails.
+        If it can't be recorded, the receipt fails.
         """
         changes = command.args.get("changes")
         try:
@@ -158,7 +159,7 @@ class Commands:
         except RequestError as error:
             log.error("%s #%d isn't sent: %s", command.name, command.id, error)
             await self.answered(live, command, as_message(error, command.id))
-            raise
+            return
 
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Command)

@@ -14,7 +14,8 @@ from bridge.store.audit_log import PROGRAM, AuditLog
 log = logging.getLogger(__name__)
 
 WINDOW_S = 60.0
-"""Seconds of attempts that share an entry."""
+"""Seconds of attempts that share an entry, at first."""
+MAX_WINDOW_S = 3600.0
 MAX_PEERS = 8
 """Number of addresses that an entry names."""
 OTHERS = "others"
@@ -23,12 +24,12 @@ OTHERS = "others"
 class FailedAttempts:
     """Counts failed attempts. The first is recorded at once, and those of the next minute together.
 
-    That is at most two entries a minute, however many attempts there are.
+    While they go on, the window doubles up to an hour: an attacker can't push older entries out of the log.
     """
 
     def __init__(self, audit: AuditLog, window_s: float = WINDOW_S) -> None:
         self._audit = audit
-        self._window_s = window_s
+        self._first_window_s = self._window_s = window_s
         self._counts: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,9 +47,11 @@ class FailedAttempts:
     def _flush(self) -> None:
         self._timer = None
         if not self._counts:
+            self._window_s = self._first_window_s
             return
         counts, self._counts = self._counts, Counter()
         self._timer = asyncio.get_running_loop().call_later(self._window_s, self._flush)
+        self._window_s = min(2 * self._window_s, MAX_WINDOW_S)
         task = asyncio.create_task(self._record(counts))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import sqlite3
@@ -14,7 +13,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 from sqlite_utils import Database
 
-from bridge.core.errors import ProtocolError, RequestError, UserError
+from bridge.core.errors import ProtocolError, UserError
 from bridge.core.messages import Command, Identify, Numbered, Popup
 from bridge.host.host import Registry
 from bridge.server.advisors import AdvisorHost
@@ -173,9 +172,7 @@ async def _send_unsent(
     """Sends commands and popups that a killed daemon stored but didn't send."""
     for receipt in state.receipts:
         if not receipt.seq:
-            # If it can't be recorded, it fails; the session goes on.
-            with contextlib.suppress(RequestError):
-                await commands.present(live, _command(receipt))
+            await commands.present(live, _command(receipt))
     for row in state.popups:
         if row.status == "open" and row.seq is None:
             await advisors.present(live, replace(unpack(row.message, Popup), id=row.id, seq=UNSET))

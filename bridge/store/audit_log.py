@@ -26,6 +26,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
+from accel.atomic_file import replace_file
 from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
@@ -334,8 +335,13 @@ class AuditLog:
 
     def _rotate(self, last: int) -> list[Path]:
         """Renames the file by its last entry's number. Returns the files that are too many."""
-        os.replace(self.path, self.path.with_name(f"{self.path.stem}-{last:012}{self.path.suffix}"))
-        sync_folder(self.path.parent)
+        try:
+            replace_file(self.path, self.path.with_name(f"{self.path.stem}-{last:012}{self.path.suffix}"))
+            sync_folder(self.path.parent)
+        except OSError as error:
+            # On Windows, a reader may have it open. It grows until the next try.
+            log.info("the audit log isn't rotated: %s", error)
+            return []
         return self.files()[:-MAX_ROTATED]
 
     def _read_anchor(self, key: bytes) -> Head | None:

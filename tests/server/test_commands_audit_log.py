@@ -84,12 +84,14 @@ async def test_a_command_that_cant_be_recorded_isnt_sent(start: Callable[..., Th
         receipt = await applied(wire, args={"changes": CHANGES})
         with unwritable(daemon.paths):
             answer = await wire.request(1, "receipts.revert", {"id": receipt})
-            assert (answer["code"], answer["outcome"]) == ("store_unavailable", "not_started")
-            assert str(daemon.paths.audit_log) in answer["message"]
+            refused = answer["value"]["receipt"]
+            assert (refused["state"], refused["reverts"]) == ("failed", receipt)
+            assert str(daemon.paths.audit_log) in refused["errors"][0]["message"]
             assert await wire.quiet()
-            refused = daemon.receipt(receipt + 1)
-            assert refused is not None
-            assert (refused.state, refused.reverts) == ("failed", receipt)
+            # A person who answers a popup is told as well.
+            args = {"changes": CHANGES}
+            await wire.send("event", name="test.command", data={"args": args, "wait": True})
+            assert (await wire.until("popup"))["body"] == "failed"
         # Once it can be recorded, the same is done.
         await wire.send("request", id=2, workload="receipts.revert", params={"id": receipt})
         command = await wire.until("command")
