@@ -64,6 +64,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
     "Manage": {
         "config": Entry("bridge.commands.listing:config", "Show settings and where each value comes from"),
         "plugins": Entry("bridge.commands.listing:plugins", "List plugins"),
+        "tokens": Entry("bridge.commands.tokens:tokens", "Manage the tokens of clients"),
         "db": Entry("bridge.commands.db:db", "Check, back up and restore the database"),
         "demo": Entry("bridge.commands.daemon:demo", "Show the first popup on a demo project"),
     },

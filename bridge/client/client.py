@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -56,6 +57,7 @@ from bridge.core.messages import (
 )
 from bridge.paths import ConnectionFile, Paths
 
+TOKEN_VARIABLE = "POPBRIDGE_TOKEN"
 ACK_DELAY_S = 0.05
 """Delay before an acknowledgement; it covers all messages that were handled meanwhile."""
 
@@ -115,6 +117,7 @@ class Client:
         resume: Resume | None = None,
         previous: Client | None = None,
         locale: str | None = None,
+        token: str | None = None,
         on_popup: OnPopup | None = None,
         on_command: OnCommand | None = None,
         on_event: OnEvent | None = None,
@@ -123,10 +126,12 @@ class Client:
     ) -> Self:
         """Opens a connection, by default to the current user's daemon, or that in POPBRIDGE_HOME.
 
-        `previous` is an ended connection of this process; its session is resumed. Raises UserError if no
-        daemon is running or it refuses the connection.
+        `token` is used instead of that in connection.json; by default it is the variable POPBRIDGE_TOKEN, if
+        set. `previous` is an ended connection of this process; its session is resumed. Raises UserError if
+        no daemon is running or it refuses the connection.
         """
         file = ConnectionFile.read(connection_file or Paths.find().connection_file)
+        file.token = token or os.environ.get(TOKEN_VARIABLE) or file.token
         if previous is not None:
             resume, instance = previous.resume, instance or previous.instance
         instance = instance or uuid.uuid4().hex

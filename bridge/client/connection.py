@@ -148,7 +148,12 @@ async def greet(
             hello = decode(await socket.recv())
         if not isinstance(hello, Hello):
             raise UserError(text("The server at {ws} isn't PopBridge.", ws=file.ws))
-        proof = _prove(hello, file, nonce)
+        try:
+            proof = _prove(hello, file, nonce)
+        except UserError:
+            # Not even a close frame, whose answer would have to be waited for.
+            socket.transport.abort()
+            raise
         features = [feature for feature in identify.features if feature in hello.features]
         await socket.send(encode(replace(identify, auth=proof, features=features)))
         ready = decode(await socket.recv())
@@ -157,7 +162,7 @@ async def greet(
     except ConnectionClosed as closed:
         raise UserError(refusal(closed)) from None
     except TimeoutError:
-        await socket.close()
+        socket.transport.abort()
         raise UserError(
             text("The server at {ws} said nothing within {seconds} s.", ws=file.ws, seconds=f"{HELLO_S:g}")
         ) from None

@@ -26,6 +26,7 @@ STATUS: dict[ErrorCode, int] = {
     errors.FORBIDDEN: 403,
     errors.NOT_FOUND: 404,
     errors.TOO_LARGE: 413,
+    errors.STORE_UNAVAILABLE: 503,
     errors.STORAGE_FULL: 507,
 }
 
