@@ -56,9 +56,8 @@ def token(daemon: ThreadDaemon, *scopes: str) -> str:
     """A token that isn't the user's own, as for somebody else or a program."""
     made = f"{secrets.token_urlsafe(6)}.{secrets.token_urlsafe(32)}"
     name = auth.token_id(made)
-    daemon.bridge.authenticator._credentials[name] = Credential(
-        name, "guest", scopes or ("editor",), auth.verifier(made)
-    )
+    credential = Credential(name, "guest", scopes or ("editor",), auth.verifier(made))
+    daemon.look(lambda: daemon.bridge.authenticator.add(credential))
     return made
 
 

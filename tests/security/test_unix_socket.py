@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadDaemon]:
-    running = ThreadDaemon(tmp_path_factory.mktemp("unix") / "home").start()
+    running = ThreadDaemon(tmp_path_factory.mktemp("unix") / "home", unix=True).start()
     yield running
     running.stop()
 

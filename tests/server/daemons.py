@@ -66,8 +66,11 @@ def paths_in(home: Path) -> Paths:
 class ThreadDaemon:
     """A daemon whose parts a test can look at."""
 
-    def __init__(self, home: Path, **settings: Any) -> None:
+    def __init__(self, home: Path, *, unix: bool = False, **settings: Any) -> None:
+        """With `unix`, it has a Unix socket, too; tests put servers of their own between clients and a
+        port."""
         self.paths = paths_in(home)
+        self._has_local = unix
         self._settings = {
             "workers": 1,
             "roots": [tempfile.gettempdir()],
@@ -90,7 +93,9 @@ class ThreadDaemon:
     def _run(self) -> None:
         known = registry()
         self.bridge = Bridge(resolve(known.settings, self._settings), self.paths, known)
-        with listen_locally(self.paths.socket_file) as local:
+        with contextlib.ExitStack() as stack:
+            path = self.paths.socket_file
+            local = stack.enter_context(listen_locally(path)) if self._has_local else None
             self.server = Server(self.bridge, self._listener, self.paths, self.lines.append, local)
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
