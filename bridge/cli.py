@@ -62,6 +62,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "config": Entry("bridge.commands.listing:config", "Show settings and where each value comes from"),
         "plugins": Entry("bridge.commands.listing:plugins", "List plugins"),
         "db": Entry("bridge.commands.db:db", "Check, back up and restore the database"),
+        "keys": Entry("bridge.commands.keys:keys", "Show, rotate, export and import the master key"),
         "demo": Entry("bridge.commands.daemon:demo", "Show the first popup on a demo project"),
     },
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import hmac
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from accel.text import text
+from accel.text import AnyText, text
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,11 @@ _DATA_NONCE = bytes(NONCE_BYTES)
 
 
 class SealError(Exception):
-    """An envelope that can't be opened: changed, from another place, or sealed with an unknown key."""
+    """An envelope that can't be opened because it was changed, truncated or moved."""
+
+
+class MissingKeyError(SealError):
+    """An envelope of a master key that the vault doesn't have."""
 
 
 def derive(key: bytes, purpose: str) -> bytes:
@@ -65,31 +69,40 @@ class Vault:
     authenticated with both, so that an envelope can't be moved to another row, column or table.
     """
 
-    def __init__(self, keys: Sequence[bytes] = (), *, seals: bool = True) -> None:
-        """Without `seals`, or without keys, new values are stored as they are."""
+    def __init__(self, keys: Sequence[bytes] = (), *, seals: bool = True, place: AnyText = "") -> None:
+        """Without `seals`, or without keys, new values are stored as they are. `place` says where the current
+        key is, or was expected."""
+        self.place = place
         self._seals = seals
-        self._wraps: dict[str, AESGCM] = {}
-        self._hash_key = b""
+        self.hash_key = b""
+        """The database's key that `hmac_key` derives others from."""
+        self._wraps: dict[str, _WrappingKey] = {}
+        self.form = ""
+        """Id of the key that new values are sealed with; empty if they are stored as they are."""
         self.use(keys)
 
     def use(self, keys: Sequence[bytes]) -> None:
         """Replaces the master keys. The first one is the current one."""
-        self.keys = tuple(keys)
-        self.ids = tuple(map(key_id, keys))
-        """The keys' ids."""
-        self.form = self.ids[0] if self._seals and keys else ""
-        """Id of the key that new values are sealed with; empty if they are stored as they are."""
-        self._header = MAGIC + bytes.fromhex(self.form)
-        self._wraps.clear()
+        wraps = {key_id(key): _WrappingKey(key) for key in keys}
+        # A thread that seals meanwhile finds either key.
+        self._wraps = {**self._wraps, **wraps}
+        self.form = next(iter(wraps), "") if self._seals else ""
+        self._wraps = wraps
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the master keys, the current one first."""
+        return tuple(self._wraps)
 
     def seal(self, data: bytes, context: str) -> bytes:
         """Returns the envelope of `data`."""
-        if not self.form:
+        form = self.form
+        if not form:
             return data
         fresh = os.urandom(KEY_BYTES + NONCE_BYTES)
         key, nonce = fresh[:KEY_BYTES], fresh[KEY_BYTES:]
-        place, header = _context(context), self._header
-        wrapped = self._wrap(self.form).encrypt(nonce, key, header + place)
+        place, header = _context(context), MAGIC + bytes.fromhex(form)
+        wrapped = self._wrap(form).encrypt(nonce, key, header + place)
         return b"".join((header, nonce, wrapped, _aes(key).encrypt(_DATA_NONCE, data, place)))
 
     def open(self, value: bytes, context: str) -> bytes:
@@ -107,27 +120,30 @@ class Vault:
 
         An envelope of an earlier master key gets its data key wrapped by the current one. Raises SealError.
         """
+        form = self.form
         if not is_sealed(value):
-            return self.seal(value, context) if self.form else None
-        if not self.form:
+            return self.seal(value, context) if form else None
+        if not form:
             return self.open(value, context)
-        if value.startswith(self._header):
+        if sealing_key(value) == form:
             return None
-        place, nonce = _context(context), os.urandom(NONCE_BYTES)
+        place, nonce, header = _context(context), os.urandom(NONCE_BYTES), MAGIC + bytes.fromhex(form)
         key = self._data_key(value, place)
-        wrapped = self._wrap(self.form).encrypt(nonce, key, self._header + place)
-        return b"".join((self._header, nonce, wrapped, value[_WRAPPED.stop :]))
+        wrapped = self._wrap(form).encrypt(nonce, key, header + place)
+        return b"".join((header, nonce, wrapped, value[_WRAPPED.stop :]))
 
     def hmac_key(self, purpose: str) -> bytes:
         """Returns the key of digests with this purpose, which survives a rotation of the master key.
 
         Without it, a digest in a file would let anyone test guesses of what was digested.
         """
-        return derive(self._hash_key, purpose)
+        return derive(self.hash_key, purpose)
 
-    def use_hash_key(self, key: bytes) -> None:
-        """Sets the key that `hmac_key` derives others from."""
-        self._hash_key = key
+    def sibling(self) -> Vault:
+        """Returns a vault with the same master keys for another database."""
+        other = Vault(seals=self._seals, place=self.place)
+        other._wraps, other.form = self._wraps, self.form
+        return other
 
     def _data_key(self, value: bytes, place: bytes) -> bytes:
         header = value[:HEADER_BYTES]
@@ -146,14 +162,22 @@ class Vault:
             raise SealError("its encryption doesn't match: it was changed or moved") from None
 
     def _wrap(self, name: str) -> AESGCM:
-        """Returns the cipher that wraps data keys. Raises SealError for an unknown master key."""
-        cipher = self._wraps.get(name)
-        if cipher is None:
-            key = next((key for key, known in zip(self.keys, self.ids, strict=True) if known == name), None)
-            if key is None:
-                raise SealError(f"the master key {name} is missing")
-            cipher = self._wraps[name] = _aes(derive(key, "wrapping key"))
-        return cipher
+        """Returns the cipher that wraps data keys. Raises MissingKeyError."""
+        found = self._wraps.get(name)
+        if found is None:
+            raise MissingKeyError(f"the master key {name} is missing")
+        return found.cipher
+
+
+class _WrappingKey:
+    """Wraps data keys with a key derived from a master key."""
+
+    def __init__(self, master: bytes) -> None:
+        self._key = derive(master, "wrapping key")
+
+    @functools.cached_property
+    def cipher(self) -> AESGCM:
+        return _aes(self._key)
 
 
 def new_key() -> bytes:
@@ -161,7 +185,7 @@ def new_key() -> bytes:
     return os.urandom(KEY_BYTES)
 
 
-def missing_key_error(what: object, key: str, place: object) -> UserError:
+def missing_key_error(what: object, key: str, place: AnyText) -> UserError:
     """Returns the error for content that was sealed with a key that isn't there."""
     return UserError(
         text(
@@ -177,7 +201,7 @@ def missing_key_error(what: object, key: str, place: object) -> UserError:
 
 def keyed_digest(key: bytes, digest: bytes) -> bytes:
     """Returns the HMAC-SHA-256 of a digest."""
-    return hmac.digest(key, digest, hashlib.sha256)
+    return hmac.digest(key, digest, "sha256")
 
 
 def _aes(key: bytes) -> AESGCM:
