@@ -44,6 +44,17 @@ def replace_file(
         time.sleep(wait_s)
 
 
+def sync_folder(folder: Path) -> None:
+    """Flushes a folder's entries to disk. Raises OSError."""
+    if sys.platform == "win32":
+        return  # Windows can't open folders for that, and NTFS journals names
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 def _is_for_good(target: str | Path) -> bool:
     """Whether waiting is useless: Windows reports the same error for folders and read-only files."""
     return os.path.isdir(target) or (os.path.exists(target) and not os.access(target, os.W_OK))

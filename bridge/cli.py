@@ -70,6 +70,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         ),
         "audit-log": Entry("bridge.commands.audit_log:audit_log", "Show and verify who did what"),
         "db": Entry("bridge.commands.db:db", "Check, back up and restore the database"),
+        "keys": Entry("bridge.commands.keys:keys", "Show, rotate, export and import the master key"),
         "demo": Entry("bridge.commands.daemon:demo", "Show the first popup on a demo project"),
     },
 }

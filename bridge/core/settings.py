@@ -17,7 +17,7 @@ from bridge.core.messages import MAX_INLINE
 PREFIX = "POPBRIDGE_"
 """Prefix of the settings' environment variables."""
 
-OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TOKEN", "TEST_", "REQUIRE_"))
+OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TOKEN", "TEST_", "REQUIRE_", "MASTER_KEY"))
 """Prefixes of environment variables that aren't settings."""
 
 
@@ -168,6 +168,11 @@ SETTINGS = (
             default=86_400.0, help="Seconds to keep an unreferenced blob after its last use."),
     Setting(name="blobs.sweep_s", type=_ranged(float, 1, 86_400), default=600.0,
             help="Seconds between searches for blobs to delete."),
+    Setting(name="encryption", type=bool, default=True,
+            help="Encrypt popups, answers, requests and results in the database, the cache and backups."),
+    Setting(name="encryption_key_file", type=str, default="",
+            help="File with the master key; if empty, the system's keyring, or `master.key` in the data "
+                 "folder."),
     Setting(name="cache.max_size", type=_ranged(int, 0, 2**44), default=1 << 30, unit="bytes",
             help="Maximum bytes of cached results and their files; 0 disables the cache."),
     Setting(name="cache.exclude", type=list[str], default=[],

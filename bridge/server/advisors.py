@@ -457,12 +457,7 @@ class AdvisorHost:
             return
         if answer.state == "undeliverable":
             # Nothing else records that the popup was never shown.
-            log.warning(
-                "popup %d, %r, couldn't be shown by %s",
-                popup_id,
-                popup.title,
-                live.description,
-            )
+            log.warning("popup %d of %s couldn't be shown by %s", popup_id, advisor.name, live.description)
         states = await self.store.insist(
             lambda: self.store.read(lambda connection: TextureClaims(Database(connection)).of(popup_id))
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -43,6 +45,7 @@ from bridge.server.failed_attempts import FailedAttempts, FailedAttemptsGuard
 from bridge.server.handshake import Handshake
 from bridge.server.http import Application, Guard, HostGuard, add_error_pages, health
 from bridge.server.jobs import Jobs
+from bridge.server.key_watch import KeyWatch
 from bridge.server.live_session import LiveSession, Total
 from bridge.server.metrics import Metrics, Observed, Operator
 from bridge.server.project_paths import folder_prefix
@@ -59,6 +62,8 @@ from bridge.store.backups import DailyBackup
 from bridge.store.blob_refs import ANSWER_REFERENCES, REFERENCES, blob_references
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable_error
+from bridge.store.key_rotation import open_vault
+from bridge.store.master_key import VARIABLE, MasterKey
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -81,7 +86,11 @@ class Bridge:
         self.registry = registry
         # Created first: if this fails, no database needs closing.
         blobs = self.blobs = _blob_store(paths.blobs, settings)
-        self.store = Store(paths.database, migrations)
+        master = MasterKey.find(paths.data, settings["encryption_key_file"], home=paths.home is not None)
+        vault = open_vault(master, paths.database, seals=settings["encryption"])
+        # Worker processes must not inherit it.
+        os.environ.pop(VARIABLE, None)
+        self.store = Store(paths.database, migrations, vault=vault)
         total = Total(settings["session.unacked_mib"] << 20)
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
         models = str(paths.models(settings["models.folder"]))
@@ -114,7 +123,11 @@ class Bridge:
         self.uploads = Uploads(blobs, self.keeper)
         counts, load = Counts(), Load(workers.pool.size)
         executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
-        self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
+        self.cache = cached_executor(
+            settings, registry, paths.responses_file, limits, blobs, executor.run, vault
+        )
+        self._copies_lock = threading.Lock()
+        self._key_watch = KeyWatch(master, vault, self.store, self._responses, self._copies_lock)
         private = [folder_prefix(folder) for folder in paths.own_folders]
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache, private)
         self.audit = AuditLog(paths)
@@ -212,7 +225,11 @@ class Bridge:
         self._ticker = asyncio.create_task(self._tick())
         self._gpu = asyncio.create_task(self._join_gpu())
         self._keeping = asyncio.create_task(self.keeper.run())
-        self._backups = asyncio.create_task(DailyBackup(self.store.path).run())
+        self._backups = asyncio.create_task(DailyBackup(self.store.path, self._copies_lock).run())
+        self._keys = asyncio.create_task(self._key_watch.run())
+
+    def _responses(self) -> Store | None:
+        return self.cache.responses.store if self.cache is not None else None
 
     async def _named_blobs(self) -> set[str]:
         return await referenced_blobs(self.store, REFERENCES, self.sessions)
@@ -254,7 +271,7 @@ class Bridge:
         """Closes the workers and the database, after `finish`."""
         self._lag.stop()
         self._standstill.stop()
-        tasks = (self._ticker, self._gpu, self._keeping, self._backups)
+        tasks = (self._ticker, self._gpu, self._keeping, self._backups, self._keys)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

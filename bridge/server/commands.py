@@ -126,7 +126,8 @@ class Commands:
         if refused and not command.args["changes"]:
             await self.answered(live, command, Result(id=receipt_id, value={}))
         else:
-            log.info("session %s: %s #%d (%s)", live.id, name, receipt_id, note)
+            # What it changes is in the receipt, which is encrypted.
+            log.info("session %s: %s #%d", live.id, name, receipt_id)
             await self.present(live, command, asking)
         if stale:
             self.on_stale(live, named_states(stale, states))
@@ -206,7 +207,7 @@ class Commands:
 
     def _stored(self, command: Command, receipt: Receipt | None) -> None:
         if receipt is not None and receipt.state == "failed":
-            log.warning("%s #%d failed: %s", command.name, command.id, receipt.errors)
+            log.warning("%s #%d failed; see `popbridge receipts`", command.name, command.id)
         self.wake(command.id)
         if receipt is not None and receipt.state == "applied" and receipt.reverts is not None:
             self.on_revert(receipt)

@@ -26,7 +26,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
-from accel.atomic_file import replace_file
+from accel.atomic_file import replace_file, sync_folder
 from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
@@ -36,7 +36,6 @@ from bridge.store.database import (
     connect_readonly,
     file_uri,
     open_database,
-    sync_folder,
 )
 from bridge.store.private_files import file_key, open_private
 from bridge.store.records import FAILURES, now_text

@@ -9,9 +9,9 @@ import stat
 import sys
 from pathlib import Path
 
+from accel.atomic_file import sync_folder
 from accel.text import text
 from bridge.core.errors import UserError
-from bridge.store.database import sync_folder
 
 KEY_BYTES = 32
 
