@@ -10,14 +10,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 import psutil
 from msgspec import Struct
+from msgspec.structs import replace
 
 from accel.execution.backoff import Backoff
 from accel.execution.protocol import (
@@ -32,6 +35,7 @@ from accel.execution.protocol import (
     progresses,
     replies,
 )
+from accel.execution.sandbox import is_secret, remove_folder
 from accel.progress import OnProgress
 from accel.text import text
 from accel.workload import WorkloadError
@@ -96,12 +100,16 @@ class WorkerDied(Exception):
 class Worker:
     """A worker process, which runs one job at a time."""
 
-    def __init__(self, transport: asyncio.SubprocessTransport, wire: _Wire) -> None:
+    def __init__(
+        self, transport: asyncio.SubprocessTransport, wire: _Wire, folder: Path | None = None
+    ) -> None:
         stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
         self._transport = transport
         self._stdin = stdin
         self._wire = wire
         self.pid = transport.get_pid()
+        self.folder = folder
+        """The folder that it may write to; None if it isn't in a sandbox."""
         self.doing = ""
         """Name of the running workload; empty when idle."""
         self.since = time.monotonic()
@@ -115,22 +123,33 @@ class Worker:
         """Starts a process without waiting until it is ready. Raises OSError."""
         loop = asyncio.get_running_loop()
         python, more = interpreter(sys.platform, sys.executable, BASE)
-        transport, wire = await loop.subprocess_exec(
-            _Wire,
-            python,
-            # Without -P, modules in the current folder would shadow libraries.
-            *("-P", "-m", "accel.execution"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # A Windows program without a console has no stderr to inherit.
-            stderr=subprocess.DEVNULL if None in (sys.stderr, sys.__stderr__) else None,
-            env=environment({**more, **env}),
-            creationflags=no_window(loop),
-            # A terminal's Ctrl-C would end workers that are still starting. Processes that a worker starts
-            # belong to its group.
-            start_new_session=True,
-        )
-        worker = cls(transport, wire)
+        variables, folder = environment({**more, **env}), None
+        if setup.sandbox is not None:
+            folder = Path(tempfile.mkdtemp(prefix="popbridge-worker-", dir=setup.sandbox.folder or None))
+            setup = replace(setup, sandbox=replace(setup.sandbox, folder=str(folder)))
+            variables = {name: value for name, value in variables.items() if not is_secret(name)}
+            variables |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+        try:
+            transport, wire = await loop.subprocess_exec(
+                _Wire,
+                python,
+                # Without -P, modules in the current folder would shadow libraries.
+                *("-P", "-m", "accel.execution"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # A Windows program without a console has no stderr to inherit.
+                stderr=subprocess.DEVNULL if None in (sys.stderr, sys.__stderr__) else None,
+                env=variables,
+                creationflags=no_window(loop),
+                # A terminal's Ctrl-C would end workers that are still starting. Processes that a worker
+                # starts belong to its group.
+                start_new_session=True,
+            )
+        except BaseException:
+            if folder is not None:
+                remove_folder(folder)
+            raise
+        worker = cls(transport, wire, folder)
         worker._write(pack(setup))
         return worker
 
@@ -209,6 +228,9 @@ class Worker:
         except TimeoutError:
             log.error("worker process %d was killed but doesn't end; perhaps a device driver hangs", self.pid)
         self._transport.close()
+        if self.folder is not None:
+            # Its jobs may have left large files.
+            await asyncio.to_thread(remove_folder, self.folder)
 
 
 class _Wire(asyncio.SubprocessProtocol):

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from accel.execution.sandbox import Sandbox
 from accel.text import AnyText
 from accel.workload import Input, Limits
 
@@ -27,6 +28,9 @@ class Setup(Struct, frozen=True):
     """Limit of address space in MiB, if the system supports one; 0 for none."""
     warm: Sequence[str]
     """Modules to import before the first job."""
+    sandbox: Sandbox | None = None
+    """What the worker may do; None for no restriction. Before a worker starts, `folder` is where its own
+    folder is created; empty for the system's place."""
 
 
 class JobInput(Struct, frozen=True):
@@ -93,7 +97,8 @@ class ResultFile(Struct, frozen=True):
     data: bytes | None = None
     path: str | None = None
     fresh: bool = False
-    """Whether the file at `path` is new."""
+    """Whether the file at `path` is new. A worker in a sandbox has it in its own folder, from where the
+    executor moves it."""
 
 
 class Cancel(Struct, frozen=True, tag="cancel"):

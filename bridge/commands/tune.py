@@ -20,7 +20,7 @@ from accel.execution import batch_tuning, device_router
 from accel.execution.batch_tuning import BatchPolicy, BatchTuning
 from accel.execution.cost_model import Cost, Device
 from accel.execution.device_router import DeviceQueue, DeviceRouter
-from accel.execution.executor import Job, LocalExecutor
+from accel.execution.executor import SANDBOX, Job, LocalExecutor
 from accel.execution.protocol import DEVICE
 from accel.text import AnyText, Text, text, without_double_end
 from accel.workload import Limits, Workload, WorkloadError
@@ -222,7 +222,9 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict
     _check_writable(paths.batching_file.parent)
     models = str(paths.models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, registry.operations)
-    worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
+    worker = LocalExecutor(
+        1, limits, settings["worker.memory_mib"], sandbox=SANDBOX if settings["worker.sandbox"] else None
+    )
     routed = DeviceRouter(
         DeviceQueue(Device("cpu", DEVICE), worker), paths.routing_file, batch_tuning.SAMPLES
     )

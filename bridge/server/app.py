@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import secrets
+import shutil
 import sqlite3
 import time
 from collections.abc import Collection
@@ -20,6 +21,7 @@ from accel.execution.cost_model import Device
 from accel.execution.device_router import DeviceQueue, DeviceRouter
 from accel.execution.executor import LocalExecutor
 from accel.execution.protocol import DEVICE
+from accel.execution.sandbox import Sandbox
 from accel.text import text
 from accel.workload import Limits
 from bridge.core import errors
@@ -75,12 +77,14 @@ class Bridge:
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
         models = str(paths.models(settings["models.folder"]))
         limits = Limits(settings["images.max_pixels"], models, registry.operations)
+        sandbox = _sandbox(paths.workers) if settings["worker.sandbox"] else None
         workers = LocalExecutor(
             settings["workers"],
             limits,
             settings["worker.memory_mib"],
             keep_mib=settings["worker.recycle_mib"],
             idle_s=settings["worker.idle_s"],
+            sandbox=sandbox,
         )
         self._pool = workers.pool
         self.workers = workers.pool.size
@@ -91,7 +95,7 @@ class Bridge:
         self._executor = DeviceRouter(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
         self._join_gpu = functools.partial(
             device_router.join_router, self._executor, paths.devices_file, limits,
-            wanted=settings["gpu"], batching=paths.batching_file,
+            wanted=settings["gpu"], batching=paths.batching_file, sandbox=sandbox,
         )  # fmt: skip
         self.keeper = BlobCollector(
             blobs,
@@ -250,6 +254,23 @@ class Bridge:
         for command_id in live.session.commands:
             self._commands.wake(command_id)
         await self.flows.sharing.bequeath(live, self.flows.present)
+
+
+def _sandbox(folder: Path) -> Sandbox:
+    """Returns the workers' sandbox, with their folders in `folder`, which it empties. Raises UserError."""
+    try:
+        # A killed daemon's workers have left theirs.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.UserError(
+            text(
+                "The workers' folder {folder} can't be created ({reason}).",
+                folder=folder,
+                reason=error.strerror,
+            )
+        ) from None
+    return Sandbox(str(folder))
 
 
 def _blob_store(folder: Path, settings: Settings) -> BlobStore:

@@ -17,6 +17,7 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from accel.devices import Device, probe
+from accel.execution import sandbox
 from accel.text import AnyText, joined, text
 from bridge import __version__
 from bridge.core import auth
@@ -154,7 +155,9 @@ class Server(uvicorn.Server):
         # A CUDA driver may take seconds, so serve clients meanwhile.
         device = await asyncio.to_thread(probe)
         gpu = self._bridge.settings["gpu"]
-        self._say(startup_line(address, device, self._bridge.registry, gpu=gpu))
+        on = self._bridge.settings["worker.sandbox"]
+        missing = sandbox.support() if on else text("the setting worker.sandbox is off")
+        self._say(startup_line(address, device, self._bridge.registry, gpu=gpu, sandbox=missing))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("PopBridge is stopping: %s", self._reason)
@@ -167,8 +170,11 @@ class Server(uvicorn.Server):
         log.info("PopBridge stopped")
 
 
-def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> AnyText:
-    """Returns the line that `popbridge serve` prints when ready."""
+def startup_line(
+    address: str, device: Device, registry: Registry, *, gpu: bool = True, sandbox: AnyText = ""
+) -> AnyText:
+    """Returns the line that `popbridge serve` prints when ready. `sandbox` is why workers aren't restricted,
+    or only in part."""
     adapters = [f"{a.name} ({a.versions})" for a in registry.adapters] or text("none")
     count, broken = len(registry.workloads), registry.disabled
     parts: list[AnyText] = [
@@ -181,6 +187,8 @@ def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool 
     ]
     if broken:
         parts.append(text("disabled plugins: {names} (see `popbridge plugins`)", names=[*broken]))
+    if sandbox:
+        parts.append(text("worker processes aren't fully restricted: {reason}", reason=sandbox))
     return joined(parts, text("{head} | {rest}"))
 
 

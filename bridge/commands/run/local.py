@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.execution import executor
-from accel.execution.executor import CancelToken, ExecutorResult, LocalExecutor, cores
+from accel.execution.executor import SANDBOX, CancelToken, ExecutorResult, LocalExecutor, cores
 from accel.progress import OnProgress
 from accel.text import text
 from accel.texture.workloads import examine
@@ -86,7 +86,11 @@ async def local_runner(
     models = str(Paths.find().models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, plan.operations)
     executor = LocalExecutor(
-        workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.recycle_mib"]
+        workers,
+        limits,
+        settings["worker.memory_mib"],
+        keep_mib=settings["worker.recycle_mib"],
+        sandbox=SANDBOX if settings["worker.sandbox"] else None,
     )
     try:
         await executor.start()
