@@ -13,9 +13,8 @@ from accel.workload import WorkloadError
 class Claims:
     """The memory that a job may take, and what it asked for in vain. All sizes are in bytes."""
 
-    def __init__(self, granted: int, factor: float, limit: int = 0) -> None:
-        """`factor` is the workload's peak as a multiple of the decoded image (`Workload.memory`). `limit` is the
-        process's own; 0 for none."""
+    def __init__(self, granted: int, factor: float = 1.0, limit: int = 0) -> None:
+        """`granted` 0 means any. `factor` is `Workload.memory`. `limit` is the process's own; 0 for none."""
         self.granted = granted
         self.factor = factor
         self.limit = limit
@@ -29,11 +28,11 @@ _claims: ContextVar[Claims | None] = ContextVar("claims", default=None)
 def claim(name: str, width: int, height: int, pixel_bytes: int) -> None:
     """Claims the memory for an image that is about to be decoded, `pixel_bytes` for each of its pixels.
 
-    Raises WorkloadError `too_large` if it is more than the job was granted. The executor then runs the job again
-    once the memory is free, unless it can never be.
+    Raises WorkloadError `too_large` if it is more than the job was granted. The executor then runs the job
+    again once the memory is free, unless it can never be.
     """
     claims = _claims.get()
-    if claims is None:
+    if claims is None or not claims.granted:
         return
     decoded = width * height * pixel_bytes
     needed = int(decoded * claims.factor)

@@ -182,6 +182,8 @@ class Workload(Struct, frozen=True):
     """Whether each run makes output files, so that it needs a place for them."""
     operation: bool = False
     """Whether it was declared with `operation` and can be a step of `image.pipeline`."""
+    memory: float = 2.0
+    """Its peak memory as a multiple of the largest decoded image. A job waits while that isn't free."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """Parses parameters as this workload's type.
@@ -273,6 +275,7 @@ def workload(
     cached: bool = True,
     composed: Compose | None = None,
     makes_files: bool = False,
+    memory: float = 2.0,
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
@@ -292,6 +295,7 @@ def workload(
         declared.workload = Workload(
             name, version, params, target, span, inline, summary, doc,
             companions=companions, cached=cached, composed=composed, makes_files=makes_files,
+            memory=memory,
         )  # fmt: skip
         return declared
 

@@ -21,6 +21,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 def writable_for_workers(tmp_path_factory):
     """Workers tell tests what they do by files in the tests' own folder, and coverage by some in this one."""
     WRITABLE.append(str(tmp_path_factory.getbasetemp()))
+    # For daemons and commands that tests start.
+    os.environ["POPBRIDGE_WORKER_WRITABLE"] = WRITABLE[0]
     if any(name.startswith("COVERAGE_") for name in os.environ):
         WRITABLE.append(os.getcwd())
 

@@ -30,6 +30,7 @@ from accel.execution.batch_tuning import BatchTuning, Sample
 from accel.execution.batching import Batcher
 from accel.execution.cost_model import Cost, CostModel, Device, DeviceChoice
 from accel.execution.executor import SANDBOX, Executor, ExecutorResult, Job, LocalExecutor
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.pool import Pool
 from accel.execution.sandbox import Sandbox
 from accel.gpu_ops.implementations import FORMS
@@ -368,9 +369,11 @@ def gpu_queue(
     batching: Path | None = None,
     cache: Path | None = None,
     sandbox: Sandbox | None = SANDBOX,
+    budget: MemoryBudget | None = None,
 ) -> DeviceQueue:
     """Returns the GPU's queue, not started. `cache` is the folder for compiled engines; None stores none.
-    `sandbox` restricts its worker, with what a GPU needs added."""
+    `sandbox` restricts its worker, with what a GPU needs added. `budget` is the memory of all
+    workers."""
     title = BY_NAME[choice.name].title
     device = f"{title}, {devices.gpus[0].name}" if devices.gpus and devices.gpus[0].name else title
     # Don't limit the address space: CUDA reserves more than the machine's memory.
@@ -382,7 +385,7 @@ def gpu_queue(
                 cache.mkdir(parents=True, exist_ok=True)
         writable = (*sandbox.writable, *([str(cache)] if cache else []))
         sandbox = replace(sandbox, writable=writable, gpu=True)
-    worker = LocalExecutor(1, limits, 0, env=env, sandbox=sandbox)
+    worker = LocalExecutor(1, limits, 0, env=env, sandbox=sandbox, budget=budget)
     executor = GpuExecutor(worker, batching, device, cache / proof_cache.FILE if cache else None)
     return DeviceQueue(Device(choice.name, device), executor, 1, _target, pool=worker.pool)
 
@@ -400,12 +403,14 @@ async def join_router(
     wanted: bool = True,
     batching: Path | None = None,
     sandbox: Sandbox | None = SANDBOX,
+    budget: MemoryBudget | None = None,
     again_s: float = PROBE_INTERVAL_S,
 ) -> None:
     """Adds this machine's GPU to a running executor, if it is usable and `wanted`.
 
     While its memory is full, it is tried again every `again_s` seconds. `file` stores the probe, `batching`
-    the batch policies; compiled engines are stored next to `file`. `sandbox` is as in `gpu_queue`.
+    the batch policies; compiled engines are stored next to `file`. `sandbox` and `budget` are as in
+    `gpu_queue`.
     """
     found = await asyncio.to_thread(find_gpu, file) if wanted else None
     while found is None:
@@ -413,7 +418,7 @@ async def join_router(
             return
         await asyncio.sleep(again_s)
         found = await asyncio.to_thread(find_gpu, file)
-    added = gpu_queue(*found, limits, batching, file.parent, sandbox)
+    added = gpu_queue(*found, limits, batching, file.parent, sandbox, budget)
     try:
         await routed.add(added)
     except OSError as error:

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from accel import workload
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.pool import PRIORITIES, Pool, Worker, WorkerDied
 from accel.execution.protocol import (
     DEVICE,
@@ -48,6 +49,8 @@ MAX_TRIES = 2
 """Number of workers that may crash on a job, or lack memory for it, before the job fails."""
 SANDBOX = Sandbox("")
 """The default sandbox, with workers' folders among the system's temporary files."""
+MAX_RESERVATIONS = 4
+"""Number of times that a job may ask for more memory; the last time it gets all that there is."""
 LARGE_BYTES = 256 << 20
 """A worker uses more than this only if an earlier job was large."""
 
@@ -235,18 +238,22 @@ class LocalExecutor:
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
         sandbox: Sandbox | None = SANDBOX,
+        budget: MemoryBudget | None = None,
     ) -> None:
         """`workers` 0 means one per core, `memory_mib` 0 unlimited. Unless `keep_mib` is 0, a worker that
         uses more than that after a job is replaced. With `idle_s`, workers start when jobs wait and end after
         that many idle seconds. `env` is added to the workers' environment. `sandbox` restricts them on Linux;
-        its `folder` is where each worker gets its own, best on the disk of the outputs."""
+        its `folder` is where each worker gets its own, best on the disk of the outputs. `budget` is the
+        memory of all workers together, of other executors, too."""
         self._limits = limits
         if sandbox is not None:
             more = (*sandbox.writable, *WRITABLE)
             sandbox = msgspec.structs.replace(sandbox, writable=more) if sys.platform == "linux" else None
         setup = Setup(limits, memory_mib, tuple(warm), sandbox)
         warm_up = _frame(Job(workload.echo.workload, workload.Echo()))
-        self.pool = Pool(workers or cores(), setup, env or {}, keep_mib, idle_s=idle_s, warm_up=warm_up)
+        self.pool = Pool(
+            workers or cores(), setup, env or {}, keep_mib, idle_s=idle_s, warm_up=warm_up, budget=budget
+        )
 
     async def start(self) -> None:
         await self.pool.start()
@@ -300,8 +307,24 @@ class LocalExecutor:
         return [_outcome(workload, one, queued, len(parts)) for one in replies]
 
     async def _ask(self, job: Job) -> tuple[Reply, float]:
-        """Returns a worker's reply, and the milliseconds until a worker was free."""
-        frame = _frame(job)
+        """Returns a worker's reply, and the milliseconds until a worker and its memory were free."""
+        reply, queued = await self._try(job)
+        for again in range(MAX_RESERVATIONS):
+            if not isinstance(reply, Failed) or reply.fault != "budget":
+                break
+            # An image may be larger than the first that was.
+            last = again == MAX_RESERVATIONS - 1
+            size = max(reply.needed, self.pool.budget.capacity) if last else reply.needed
+            begin = time.perf_counter()
+            async with self.pool.budget.reserve(size, reply.reason, reply.name or names(job.inputs)):
+                waited = (time.perf_counter() - begin) * 1000
+                reply, more = await self._try(job, size)
+                queued += waited + more
+        return reply, queued
+
+    async def _try(self, job: Job, granted: int = 0) -> tuple[Reply, float]:
+        """Like `_ask`, but the reply may be that the job needs more memory than `granted`, in bytes."""
+        frame = _frame(job, granted)
         queued = 0.0
         died = ""
         for tried in range(1, MAX_TRIES + 1):
@@ -315,6 +338,8 @@ class LocalExecutor:
                 reply = await _with_moved_files(reply, worker, job.out_dir)
             except WorkerDied as error:
                 self.pool.discard(worker)
+                if worker.shortage:
+                    raise WorkloadError("too_large", worker.shortage, names(job.inputs)) from None
                 died = str(error)
             except asyncio.CancelledError:
                 self.pool.stop(worker)
@@ -406,11 +431,11 @@ def _final(reply: Reply) -> Reply:
     return reply
 
 
-def _frame(job: Job) -> bytes:
+def _frame(job: Job, granted: int = 0) -> bytes:
     """Returns the frame for a worker. Raises WorkloadError `bad_params` for values that msgpack lacks."""
     inputs = [JobInput.of(one) for one in job.inputs]
     out_dir = None if job.out_dir is None else str(job.out_dir)
-    return pack(_encoded(JobFrame(job.workload.target, job.params, inputs, out_dir)))
+    return pack(_encoded(JobFrame(job.workload.target, job.params, inputs, out_dir, granted)))
 
 
 def _batch_frame(workload: Workload, parts: Sequence[PackedJob], out_dir: Path | None) -> bytes:

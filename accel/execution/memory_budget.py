@@ -45,8 +45,8 @@ class BusyProcess(Protocol):
 class MemoryBudget:
     """Memory in bytes that the workers of one or more pools share.
 
-    Jobs that need more than `free` wait in turn for the memory that the header of their image makes likely. The
-    watchdog ends the largest job if the workers take more than `total` nevertheless.
+    A job whose image, by its header, needs more than `free` waits in turn until there is as much. If workers
+    take more than `total` nevertheless, the watchdog ends the largest.
     """
 
     def __init__(self, total_mib: int = 0) -> None:
@@ -163,8 +163,8 @@ class MemoryBudget:
             )  # fmt: skip
             worker.end_for_memory(
                 text(
-                    "needs more memory than the worker processes may take together ({memory} MiB, the setting "
-                    "worker.total_mib)",
+                    "needs more memory than the worker processes may take together ({memory} MiB); raise "
+                    "worker.total_mib",
                     memory=self.total >> 20,
                 )
             )

@@ -23,6 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.execution.backoff import Backoff
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.protocol import (
     CANCEL,
     HEADER,
@@ -37,7 +38,7 @@ from accel.execution.protocol import (
 )
 from accel.execution.sandbox import is_secret, remove_folder
 from accel.progress import OnProgress
-from accel.text import text
+from accel.text import AnyText, text
 from accel.workload import WorkloadError
 
 MAX_POSIX_CODE = 0xFFFF
@@ -114,12 +115,14 @@ class Worker:
         """Name of the running workload; empty when idle."""
         self.since = time.monotonic()
         """When it became busy or idle, by `time.monotonic`."""
+        self.shortage: AnyText = ""
+        """Why it was killed, if that was for its memory."""
         self.last_memory = 0
         """Resident memory in bytes when last measured."""
         self._measure_at = 0.0
 
     @classmethod
-    async def spawn(cls, setup: Setup, env: Mapping[str, str]) -> Worker:
+    async def spawn(cls, setup: Setup, env: Mapping[str, str], budget: MemoryBudget) -> Worker:
         """Starts a process without waiting until it is ready. Raises OSError."""
         loop = asyncio.get_running_loop()
         python, more = interpreter(sys.platform, sys.executable, BASE)
@@ -150,6 +153,8 @@ class Worker:
                 remove_folder(folder)
             raise
         worker = cls(transport, wire, folder)
+        if setup.memory_mib:
+            budget.assign(worker.pid, setup.memory_mib << 20)
         worker._write(pack(setup))
         return worker
 
@@ -209,6 +214,18 @@ class Worker:
             with contextlib.suppress(psutil.Error):
                 self.last_memory = self._process.memory_info().rss
         return self.last_memory
+
+    def resident(self) -> int:
+        """Returns resident memory in bytes now; 0 if the system doesn't report it."""
+        try:
+            return int(self._process.memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def end_for_memory(self, reason: AnyText) -> None:
+        """Kills it; its job fails for this reason."""
+        self.shortage = reason
+        self.kill()
 
     @functools.cached_property
     def _process(self) -> psutil.Process:
@@ -443,13 +460,15 @@ class Pool:
         *,
         idle_s: float = 0.0,
         warm_up: bytes = b"",
+        budget: MemoryBudget | None = None,
     ) -> None:
         """Replaces a worker that uses more than `keep_mib` after a job; 0 disables this.
 
         With `idle_s`, it starts with one worker, adds more while jobs wait, and ends each that was idle for
         `idle_s` seconds; otherwise all run all the time. `warm_up` is the frame of a job that makes an
-        added worker ready before it is leased.
+        added worker ready before it is leased. `budget` limits the memory of all workers together.
         """
+        self.budget = budget or MemoryBudget()
         self._keep = keep_mib << 20
         self._idle_s = idle_s
         self._warm_up = warm_up
@@ -464,6 +483,7 @@ class Pool:
         self._turns: FairTurns[asyncio.Future[Worker]] = FairTurns()
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
+        self.budget.add(self._all, size, setup.memory_mib << 20)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
         self.size = size
@@ -518,6 +538,7 @@ class Pool:
         """
         if self._closing.is_set():
             raise _closing()
+        self.budget.watch()
         # The common case needs no future.
         if not self._turns and (worker := self._free()) is not None:
             return worker
@@ -569,7 +590,9 @@ class Pool:
 
         `reason` is a key of `ended`; a dead worker counts as crashed.
         """
-        crashed = not worker.alive
+        crashed = not worker.alive and not worker.shortage
+        if worker.shortage:
+            reason = "memory"
         worker.kill()
         if crashed and not self._closing.is_set():
             log.warning("worker process %d ended by itself or was killed; starting another", worker.pid)
@@ -586,6 +609,7 @@ class Pool:
             if not turn.done():
                 turn.set_exception(_closing())
         await asyncio.gather(*(worker.end() for worker in self._all), *self._tasks)
+        self.budget.remove(self._all, self.size)
         self._all.clear()
         self._idle.clear()
 
@@ -665,7 +689,8 @@ class Pool:
     async def _spawn(self, *, warm: bool = False) -> None:
         self._spawning += 1
         try:
-            worker = await Worker.spawn(self._setup, self._env)
+            setup = replace(self._setup, free=self.budget.free)
+            worker = await Worker.spawn(setup, self._env, self.budget)
         finally:
             self._spawning -= 1
         if self._closing.is_set():

@@ -31,6 +31,8 @@ class Setup(Struct, frozen=True):
     sandbox: Sandbox | None = None
     """What the worker may do; None for no restriction. Before a worker starts, `folder` is where its own
     folder is created; empty for the system's place."""
+    free: int = 0
+    """Memory in bytes that the images of a job may take without asking; 0 for any."""
 
 
 class JobInput(Struct, frozen=True):
@@ -58,6 +60,8 @@ class JobFrame(Struct, frozen=True, tag="job"):
     inputs: Sequence[JobInput]
     out_dir: str | None
     """Folder for output files, each named by its SHA-256; None sends them in the reply."""
+    granted: int = 0
+    """Memory in bytes reserved for the job, if it has asked."""
 
 
 class JobItem(Struct, frozen=True):
@@ -134,7 +138,9 @@ class Failed(Struct, frozen=True, tag="failed"):
     trace: str = ""
     fault: str = ""
     step: str = ""
-    """`fault` and `step` are as in `WorkloadError`."""
+    """`fault` and `step` are as in `WorkloadError`. `fault` is also `budget` if the job can run once `needed`
+    bytes are reserved for it."""
+    needed: int = 0
 
 
 class BatchReply(Struct, frozen=True, tag="several"):

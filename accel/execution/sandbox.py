@@ -106,7 +106,7 @@ def landlock_abi() -> int:
     """Returns the version of the kernel's Landlock; 0 if it has none or it is disabled."""
     if sys.platform != "linux":
         return 0
-    return max(0, _libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION))
+    return max(0, int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)))
 
 
 def _restrict_files(sandbox: Sandbox, abi: int) -> None:

@@ -37,6 +37,7 @@ from accel.execution.protocol import (
     Done,
     Failed,
     JobFrame,
+    JobInput,
     JobItem,
     PackedBatchReply,
     Progress,
@@ -48,6 +49,7 @@ from accel.execution.protocol import (
     writable,
 )
 from accel.execution.sandbox import close_inherited, is_refusal, restrict
+from accel.memory import Claims, claimed_from
 from accel.progress import Cancelled, OnProgress, reported_to
 from accel.text import AnyText, Text, text
 from accel.workload import (
@@ -239,22 +241,24 @@ def run(frame: JobFrame | BatchFrame, setup: Setup, listener: OnProgress | None 
     """
     if isinstance(frame, BatchFrame):
         return pack(PackedBatchReply(_several(frame, setup)))
-    item = JobItem(frame.params, frame.inputs)
-    with reported_to(listener):
-        return pack(
-            _reply(item, setup, lambda inputs: _done(frame.target, item, inputs, frame.out_dir, setup))
-        )
+    claims = Claims(max(frame.granted, setup.free), limit=setup.memory_mib << 20)
+    with reported_to(listener), claimed_from(claims):
+        return pack(_reply(frame.inputs, setup, claims, lambda inputs: _done(frame, inputs, setup, claims)))
 
 
 def _several(batch: BatchFrame, setup: Setup) -> list[Raw]:
     workload = load(batch.target).workload
     assert workload.batching is not None
     watch = Stopwatch()
-    outcomes = _outcomes(workload, workload.batching, batch.items, setup)
+    claims = Claims(setup.free, workload.memory, setup.memory_mib << 20)
+    with claimed_from(claims):
+        outcomes = _outcomes(workload, workload.batching, batch.items, setup)
     share = watch.share(len(batch.items))
 
     def reply(item: JobItem, outcome: Outcome | BaseException) -> Raw:
-        return _reply(item, setup, lambda inputs: _batch_reply(outcome, batch.out_dir, setup, share))
+        return _reply(
+            item.inputs, setup, claims, lambda inputs: _batch_reply(outcome, batch.out_dir, setup, share)
+        )
 
     return [reply(item, outcome) for item, outcome in zip(batch.items, outcomes, strict=True)]
 
@@ -318,12 +322,13 @@ def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
         return error
 
 
-def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | None, setup: Setup) -> Done:
-    function = load(target)
+def _done(frame: JobFrame, inputs: Sequence[Input], setup: Setup, claims: Claims) -> Done:
+    function = load(frame.target)
+    claims.factor = function.workload.memory
     # Load it before timing: a worker does this only once, so it isn't part of an expected run time.
     watch = Stopwatch()
-    output = validate_output(function(inputs, function.workload.decode(item.params), setup.limits))
-    return _timed(output, output_files(output, out_dir, _staging(setup)), watch.share())
+    output = validate_output(function(inputs, function.workload.decode(frame.params), setup.limits))
+    return _timed(output, output_files(output, frame.out_dir, _staging(setup)), watch.share())
 
 
 def _batch_reply(outcome: Outcome | BaseException, out_dir: str | None, setup: Setup, took: Duration) -> Done:
@@ -362,14 +367,18 @@ def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> D
         raise
 
 
-def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done]) -> Raw:
+def _reply(
+    sources: Sequence[JobInput], setup: Setup, claims: Claims, work: Callable[[Sequence[Input]], Done]
+) -> Raw:
     """Runs a job and returns its encoded reply."""
-    inputs = [one.input() for one in item.inputs]
+    inputs = [one.input() for one in sources]
     try:
         return Raw(msgspec.msgpack.encode(_call(work, inputs)))
     except WorkloadError as error:
         if error.code == "internal" and _is_full():
             return _too_large(inputs, setup)
+        if error.code == "too_large" and claims.needed:
+            return _failed(error.code, error.reason, error.name, fault="budget", needed=claims.needed)
         # An error with a cause comes from a plugin, and the log should show where.
         trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
         named = error.name or names(inputs)
@@ -393,10 +402,17 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
 
 
 def _failed(
-    code: str, reason: AnyText, name: str, trace: str = "", *, fault: str = "", step: str = ""
+    code: str,
+    reason: AnyText,
+    name: str,
+    trace: str = "",
+    *,
+    fault: str = "",
+    step: str = "",
+    needed: int = 0,
 ) -> Raw:
     encodable = reason.map(writable) if isinstance(reason, Text) else writable(str(reason))
-    failed = Failed(writable(code), encodable, writable(name), writable(trace), fault, step)
+    failed = Failed(writable(code), encodable, writable(name), writable(trace), fault, step, needed)
     return Raw(msgspec.msgpack.encode(failed))
 
 

@@ -21,6 +21,7 @@ from accel.atomic_file import HELD
 from accel.image.codecs import bmp, dds, exr, hdr, ktx2, png, psd, tga, vips_repairs
 from accel.image.codecs.stream import Picture, Stream, check_dimensions
 from accel.image.pixel_data import MAX_VALUE, DecodedImage, Pixels, vips_image
+from accel.memory import claim
 from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
@@ -189,6 +190,27 @@ def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: b
     return _from_picture(picture, kind, size)
 
 
+_WHOLE = frozenset({"webp", "gif", "avif", "heif"})
+"""Formats of which libvips decodes the whole image, whatever it is asked for; to 4 bytes per pixel."""
+
+
+def claim_header(source: Input, kind: Format, image: pyvips.Image) -> None:
+    """Claims memory for an image that libvips has to hold as a whole. Raises WorkloadError `too_large`."""
+    interlaced = image.get_typeof("interlaced") and image.get("interlaced")
+    if kind.name in _WHOLE or interlaced:
+        claim(source.name, image.width, image.height, max(4, pixel_bytes(image)))
+
+
+def claim_pixels(source: Input, image: pyvips.Image) -> None:
+    """Claims memory for all pixels of an image. Raises WorkloadError `too_large`."""
+    claim(source.name, image.width, image.height, pixel_bytes(image))
+
+
+def pixel_bytes(image: pyvips.Image) -> int:
+    """Returns the bytes of a decoded pixel."""
+    return int(image.bands) * np.dtype(VIPS_TYPES.get(image.format, np.float32)).itemsize
+
+
 def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) -> DecodedImage | None:
     """Decodes an image with libvips from memory, which is faster than from a file.
 
@@ -203,6 +225,7 @@ def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) ->
         image = from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         _check_planes(source, kind, image)
+        claim_pixels(source, image)
         if kind.name == "jpeg" and (mended := vips_repairs.repair_jpeg(contents)):
             image = _open_repaired(mended)
         if kind.loader == vips_repairs.LOADER:
@@ -253,6 +276,7 @@ def _open_repaired(contents: bytes, **options: Any) -> pyvips.Image:
 
 def _decode_with_vips(opened: OpenImage, source: Input) -> DecodedImage:
     try:
+        claim_pixels(source, opened.image)
         return _decode_opened(opened)
     except pyvips.Error as error:
         raise decode_error(source, opened.format, error) from None
@@ -293,6 +317,7 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenIm
         image = open_lazily(source.path, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         _check_planes(source, kind, image)
+        claim_header(source, kind, image)
         if kind.name == "jpeg" and (mended := vips_repairs.repaired_jpeg(Path(source.path))):
             return OpenImage(_open_repaired(mended), kind, size, repaired_jpeg=mended)
         if kind.loader == vips_repairs.LOADER:

@@ -174,6 +174,9 @@ SETTINGS = (
     Setting(name="worker.sandbox", type=bool, default=True,
             help="Keep worker processes from writing outside their own folder and from using the network, "
                  "if the system can."),
+    Setting(name="worker.writable", type=list[str], default=[],
+            help="Folders that worker processes in the sandbox may also write to, for plugins that need it; "
+                 "comma-separated."),
     Setting(name="worker.idle_s", type=_ranged(float, 0, 86_400), default=300.0,
             help="Seconds after which an idle worker process ends; 0 starts all at once and keeps them."),
     Setting(name="gpu", type=bool, default=True,

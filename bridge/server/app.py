@@ -20,6 +20,7 @@ from accel.execution.batching import Batcher
 from accel.execution.cost_model import Device
 from accel.execution.device_router import DeviceQueue, DeviceRouter
 from accel.execution.executor import LocalExecutor
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.protocol import DEVICE
 from accel.execution.sandbox import Sandbox
 from accel.text import text
@@ -77,7 +78,8 @@ class Bridge:
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
         models = str(paths.models(settings["models.folder"]))
         limits = Limits(settings["images.max_pixels"], models, registry.operations)
-        sandbox = _sandbox(paths.workers) if settings["worker.sandbox"] else None
+        sandbox = _sandbox(paths.workers, settings) if settings["worker.sandbox"] else None
+        budget = MemoryBudget(settings["worker.total_mib"])
         workers = LocalExecutor(
             settings["workers"],
             limits,
@@ -85,6 +87,7 @@ class Bridge:
             keep_mib=settings["worker.recycle_mib"],
             idle_s=settings["worker.idle_s"],
             sandbox=sandbox,
+            budget=budget,
         )
         self._pool = workers.pool
         self.workers = workers.pool.size
@@ -95,7 +98,7 @@ class Bridge:
         self._executor = DeviceRouter(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
         self._join_gpu = functools.partial(
             device_router.join_router, self._executor, paths.devices_file, limits,
-            wanted=settings["gpu"], batching=paths.batching_file, sandbox=sandbox,
+            wanted=settings["gpu"], batching=paths.batching_file, sandbox=sandbox, budget=budget,
         )  # fmt: skip
         self.keeper = BlobCollector(
             blobs,
@@ -256,7 +259,7 @@ class Bridge:
         await self.flows.sharing.bequeath(live, self.flows.present)
 
 
-def _sandbox(folder: Path) -> Sandbox:
+def _sandbox(folder: Path, settings: Settings) -> Sandbox:
     """Returns the workers' sandbox, with their folders in `folder`, which it empties. Raises UserError."""
     try:
         # A killed daemon's workers have left theirs.
@@ -270,7 +273,7 @@ def _sandbox(folder: Path) -> Sandbox:
                 reason=error.strerror,
             )
         ) from None
-    return Sandbox(str(folder))
+    return Sandbox(str(folder), settings["worker.writable"])
 
 
 def _blob_store(folder: Path, settings: Settings) -> BlobStore:

@@ -15,7 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.execution import executor
-from accel.execution.executor import SANDBOX, CancelToken, ExecutorResult, LocalExecutor, cores
+from accel.execution.executor import CancelToken, ExecutorResult, LocalExecutor, cores
+from accel.execution.memory_budget import MemoryBudget
+from accel.execution.sandbox import Sandbox
 from accel.progress import OnProgress
 from accel.text import text
 from accel.texture.workloads import examine
@@ -90,7 +92,8 @@ async def local_runner(
         limits,
         settings["worker.memory_mib"],
         keep_mib=settings["worker.recycle_mib"],
-        sandbox=SANDBOX if settings["worker.sandbox"] else None,
+        sandbox=Sandbox("", settings["worker.writable"]) if settings["worker.sandbox"] else None,
+        budget=MemoryBudget(settings["worker.total_mib"]),
     )
     try:
         await executor.start()

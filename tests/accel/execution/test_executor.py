@@ -353,10 +353,11 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path, busy):
     code = f"""
 import asyncio
 from accel.execution.executor import Job, LocalExecutor
+from accel.execution.sandbox import Sandbox
 from accel.workload import Limits
 from tests.accel import workloads
 async def main():
-    local = LocalExecutor(1, Limits(), 0, warm=())
+    local = LocalExecutor(1, Limits(), 0, warm=(), sandbox=Sandbox("", [{str(tmp_path)!r}]))
     await local.start()
     pid = (await local.run(Job.parse(workloads.say.workload, {{}}, deadline_s=60))).value["pid"]
     if {busy!r}:
