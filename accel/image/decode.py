@@ -168,13 +168,21 @@ class OpenImage(Struct, frozen=True):
         return open_lazily(path, str(self.format.loader), **options)
 
 
-def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: bool = False) -> DecodedImage:
+def decode_image(
+    source: Input,
+    limits: Limits,
+    *,
+    mips: bool = False,
+    layers: bool = False,
+    identified: tuple[Format, int] | None = None,
+) -> DecodedImage:
     """Decodes the first frame of an image, with `mips` its mip levels, with `layers` its faces and layers.
 
-    The dimensions in the header are checked against `limits` before anything is decoded. Raises WorkloadError
+    The dimensions in the header are checked against `limits` before anything is decoded. `identified` is the
+    result of `identify`, if it is known. Raises WorkloadError
     `not_found`, `bad_input`, `unsupported` or `too_large`.
     """
-    kind, size = identify(source)
+    kind, size = identified or identify(source)
     if kind.loader is not None:
         return _decode_in_memory(source, kind, size, limits) or _decode_with_vips(
             open_image(source, kind, size, limits), source
@@ -294,6 +302,19 @@ def _decode_opened(opened: OpenImage, contents: bytes = b"") -> DecodedImage:
         check_finite(pixels), model, bool(image.hasalpha()), opened.format.name, opened.size, palette=palette,
         float_bits=32 if pixels.dtype.kind == "f" else 0, contents=contents,
     )  # fmt: skip
+
+
+def without_pixels(opened: OpenImage) -> DecodedImage:
+    """Returns the description of an image of integers, with no rows of pixels."""
+    image = opened.image
+    return DecodedImage(
+        np.empty((0, image.width, image.bands), VIPS_TYPES[image.format]),
+        _MODELS.get(image.interpretation, image.interpretation),
+        bool(image.hasalpha()),
+        opened.format.name,
+        opened.size,
+        palette=image.get_typeof("palette") != 0,
+    )
 
 
 def check_finite(pixels: Pixels) -> Pixels:
