@@ -186,6 +186,8 @@ class Workload(Struct, frozen=True):
     """Whether it was declared with `operation` and can be a step of `image.pipeline`."""
     right: str = ""
     """The right that a client needs, one of the daemon's (docs/reference/access.md); empty for `run`."""
+    memory: float = 2.0
+    """Its peak memory as a multiple of the largest decoded image. A job waits while that isn't free."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """Parses parameters as this workload's type.
@@ -278,6 +280,7 @@ def workload(
     composed: Compose | None = None,
     makes_files: bool = False,
     right: str = "",
+    memory: float = 2.0,
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
@@ -298,6 +301,7 @@ def workload(
             name, version, params, target, span, inline, summary, doc,
             companions=companions, cached=cached, composed=composed, makes_files=makes_files,
             right=right,
+            memory=memory,
         )  # fmt: skip
         return declared
 

@@ -116,6 +116,11 @@ class Paths(Struct, frozen=True):
         return self.data / "blobs"
 
     @property
+    def workers(self) -> Path:
+        """Folders of running worker processes, on the disk of the blobs."""
+        return self.data / "workers"
+
+    @property
     def batching_file(self) -> Path:
         """Measured speeds of batches on this machine."""
         return self.cache / "batching.json"

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from accel.execution.executor import cores
+from accel.execution.sandbox import Sandbox
 from accel.image.decode import HEAD_SIZE, sniff
 from accel.text import Text, text
 from accel.workload import Limits
@@ -147,6 +148,8 @@ def plan_audit(
         workers=settings["workers"] or cores(),
         limits=Limits(max_pixels=settings["images.max_pixels"]),
         memory_mib=settings["worker.memory_mib"],
+        total_mib=settings["worker.total_mib"],
+        sandbox=Sandbox("", settings["worker.writable"]) if settings["worker.sandbox"] else None,
         deadline_s=settings["deadline_ms"] / 1000,
         max_size=settings["textures.max_size"],
         use_names=use_names,

@@ -183,6 +183,15 @@ SETTINGS = (
             help="Memory limit of a worker process in MiB, if the system supports one; 0 means no limit."),
     Setting(name="worker.recycle_mib", type=_ranged(int, 0, 1 << 20), default=1024,
             help="A worker process that uses more MiB than this after a job is replaced; 0 disables this."),
+    Setting(name="worker.total_mib", type=_ranged(int, 0, 1 << 24), default=0,
+            help="Memory limit of all worker processes together in MiB; 0 means half of the machine's or "
+                 "container's memory. A job that would exceed it waits for others to end."),
+    Setting(name="worker.sandbox", type=bool, default=True,
+            help="Keep worker processes from writing outside their own folder and from using the network, "
+                 "if the system can."),
+    Setting(name="worker.writable", type=list[str], default=[],
+            help="Folders that worker processes in the sandbox may also write to, for plugins that need it; "
+                 "comma-separated."),
     Setting(name="worker.idle_s", type=_ranged(float, 0, 86_400), default=300.0,
             help="Seconds after which an idle worker process ends; 0 starts all at once and keeps them."),
     Setting(name="gpu", type=bool, default=True,

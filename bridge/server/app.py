@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import secrets
+import shutil
 import sqlite3
 import threading
 import time
@@ -21,7 +22,9 @@ from accel.execution.batching import Batcher
 from accel.execution.cost_model import Device
 from accel.execution.device_router import DeviceQueue, DeviceRouter
 from accel.execution.executor import LocalExecutor
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.protocol import DEVICE
+from accel.execution.sandbox import Sandbox
 from accel.text import text
 from accel.workload import Limits
 from bridge.core import access, errors
@@ -95,12 +98,16 @@ class Bridge:
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
         models = str(paths.models(settings["models.folder"]))
         limits = Limits(settings["images.max_pixels"], models, registry.operations)
+        sandbox = _sandbox(paths.workers, settings) if settings["worker.sandbox"] else None
+        budget = MemoryBudget(settings["worker.total_mib"])
         workers = LocalExecutor(
             settings["workers"],
             limits,
             settings["worker.memory_mib"],
             keep_mib=settings["worker.recycle_mib"],
             idle_s=settings["worker.idle_s"],
+            sandbox=sandbox,
+            budget=budget,
         )
         self._pool = workers.pool
         self.workers = workers.pool.size
@@ -111,7 +118,7 @@ class Bridge:
         self._executor = DeviceRouter(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
         self._join_gpu = functools.partial(
             device_router.join_router, self._executor, paths.devices_file, limits,
-            wanted=settings["gpu"], batching=paths.batching_file,
+            wanted=settings["gpu"], batching=paths.batching_file, sandbox=sandbox, budget=budget,
         )  # fmt: skip
         self.keeper = BlobCollector(
             blobs,
@@ -322,6 +329,23 @@ class Bridge:
         for command_id in live.session.commands:
             self._commands.wake(command_id)
         await self.flows.sharing.bequeath(live, self.flows.present)
+
+
+def _sandbox(folder: Path, settings: Settings) -> Sandbox:
+    """Returns the workers' sandbox, with their folders in `folder`, which it empties. Raises UserError."""
+    try:
+        # A killed daemon's workers have left theirs.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.UserError(
+            text(
+                "The workers' folder {folder} can't be created ({reason}).",
+                folder=folder,
+                reason=error.strerror,
+            )
+        ) from None
+    return Sandbox(str(folder), settings["worker.writable"])
 
 
 def _blob_store(folder: Path, settings: Settings) -> BlobStore:

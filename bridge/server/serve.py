@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from accel.devices import Device, probe
+from accel.execution import sandbox
 from accel.text import AnyText, joined, text
 from bridge import __version__
 from bridge.core import auth
@@ -213,7 +214,9 @@ class Server(uvicorn.Server):
         # A CUDA driver may take seconds, so serve clients meanwhile.
         device = await asyncio.to_thread(probe)
         gpu = self._bridge.settings["gpu"]
-        self._say(startup_line(file.ws, device, self._bridge.registry, gpu=gpu))
+        on = self._bridge.settings["worker.sandbox"]
+        missing = sandbox.support() if on else text("the setting worker.sandbox is off")
+        self._say(startup_line(file.ws, device, self._bridge.registry, gpu=gpu, sandbox=missing))
 
     def _connection_file(self) -> ConnectionFile:
         """Returns what `connection.json` says now."""
@@ -310,8 +313,11 @@ class Server(uvicorn.Server):
         log.info("PopBridge stopped")
 
 
-def startup_line(ws: str, device: Device, registry: Registry, *, gpu: bool = True) -> AnyText:
-    """Returns the line that `popbridge serve` prints when ready."""
+def startup_line(
+    ws: str, device: Device, registry: Registry, *, gpu: bool = True, sandbox: AnyText = ""
+) -> AnyText:
+    """Returns the line that `popbridge serve` prints when ready. `sandbox` is why workers aren't restricted,
+    or only in part."""
     adapters = [f"{a.name} ({a.versions})" for a in registry.adapters] or text("none")
     count, broken = len(registry.workloads), registry.disabled
     parts: list[AnyText] = [
@@ -328,6 +334,8 @@ def startup_line(ws: str, device: Device, registry: Registry, *, gpu: bool = Tru
         parts.append(text("blocked plugins: {names}", names=registry.blocked))
     if news := plugin_news(registry):
         parts.append(text("new plugins: {names} (see `popbridge plugins`)", names=news))
+    if sandbox:
+        parts.append(text("worker processes aren't fully restricted: {reason}", reason=sandbox))
     return joined(parts, text("{head} | {rest}"))
 
 
