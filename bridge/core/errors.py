@@ -226,11 +226,30 @@ CLAIMED = ErrorCode(
     hint="Ask again when its popup is closed.",
     outcome="not_started",
 )
+OUT_OF_DESCRIPTORS = ErrorCode(
+    "out_of_descriptors",
+    21,
+    "{name}: the daemon has too many files and connections open.",
+    retryable=True,
+    hint="Retry after `retry_after_ms`. If it happens again, raise the daemon's `ulimit -n`.",
+    outcome="not_started",
+    retry_after_ms=1000,
+)
+RATE_LIMITED = ErrorCode(
+    "rate_limited",
+    22,
+    "{name} has sent more than the setting {setting} allows ({limit}).",
+    retryable=True,
+    hint="Retry after `retry_after_ms`.",
+    outcome="not_started",
+    retry_after_ms=1000,
+)
 
 ERROR_CODES = (
     BAD_PARAMS, BAD_INPUT, UNKNOWN_WORKLOAD, UNSUPPORTED, TOO_LARGE, NOT_FOUND, FORBIDDEN, AMBIGUOUS_EDITOR,
     EDITOR_GONE, EDITOR_BUSY, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, WORKER_CRASHED, KEY_REUSED,
-    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL, CLAIMED,
+    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL, CLAIMED, OUT_OF_DESCRIPTORS,
+    RATE_LIMITED,
 )  # fmt: skip
 
 REFUSALS = frozenset(code.name for code in (BAD_INPUT, UNSUPPORTED, TOO_LARGE)) | frozenset(
