@@ -4,6 +4,7 @@ BridgeError
  ├─ UserError              one clear line for a person at a shell; exit code 2
  ├─ ContractViolation      a plugin broke the contract of bridge.api
  ├─ StoreError             the database can't be used now
+ │   └─ OutOfDescriptors      because too many files are open
  ├─ ProtocolError          the connection ends with a close code
  │   ├─ RemoteProtocolError   the peer broke the protocol
  │   └─ LocalProtocolError    this side would have broken it: a bug
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from accel.text import AnyText, Text, TextError, placeholders, plain_values
+from accel.text import AnyText, Text, TextError, placeholders, plain_values, text
 
 MAX_REASON = 123
 """Bytes of UTF-8: control frames hold 125 (RFC 6455 §5.5), two of which are the code."""
@@ -238,7 +239,7 @@ OUT_OF_DESCRIPTORS = ErrorCode(
 RATE_LIMITED = ErrorCode(
     "rate_limited",
     22,
-    "{name} has sent more than the setting {setting} allows ({limit}).",
+    "{name} has sent more than the setting {setting} allows ({limit} per second).",
     retryable=True,
     hint="Retry after `retry_after_ms`.",
     outcome="not_started",
@@ -272,6 +273,10 @@ class StoreError(BridgeError):
     def reason(self) -> AnyText:
         """`text`, which here is a clause instead of a sentence."""
         return self.text
+
+
+class OutOfDescriptors(StoreError):
+    """The database can't be opened because the daemon has too many files open."""
 
 
 class UserError(BridgeError):
@@ -358,6 +363,13 @@ class RequestError(BridgeError):
         """Milliseconds to wait before a retry, from the field of that name or the code; 0 if unknown."""
         retry_after_ms = self.fields.get("retry_after_ms")
         return retry_after_ms if isinstance(retry_after_ms, int) else self.code.retry_after_ms
+
+
+def unavailable(error: StoreError) -> RequestError:
+    """Returns the error for a request that needs the database."""
+    if isinstance(error, OutOfDescriptors):
+        return RequestError(OUT_OF_DESCRIPTORS, name=text("The daemon's database"))
+    return RequestError(STORE_UNAVAILABLE, reason=error.reason)
 
 
 def _code_by_name(name: str) -> ErrorCode:

@@ -32,10 +32,11 @@ from bridge.paths import Paths
 from bridge.server import metrics
 from bridge.server.advisors import AdvisorHost
 from bridge.server.authenticator import Authenticator
-from bridge.server.blobs import BlobCollector, Blobs, Uploads, referenced_blobs
+from bridge.server.blobs import BlobCollector, Blobs, BodyLimits, Uploads, referenced_blobs
 from bridge.server.cache import cached_executor
 from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
+from bridge.server.door import Door
 from bridge.server.executors import BlobExecutor
 from bridge.server.handshake import Handshake
 from bridge.server.http import Application, Guard, HostGuard, add_error_pages, health
@@ -45,6 +46,7 @@ from bridge.server.metrics import Metrics, Observed, Operator
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
+from bridge.server.token_rates import TokenRates
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
 from bridge.store.backups import DailyBackup
@@ -101,7 +103,8 @@ class Bridge:
             keep_s=settings["blobs.keep_s"],
             sweep_s=settings["blobs.sweep_s"],
         )
-        self.uploads = Uploads(blobs, self.keeper)
+        bodies = BodyLimits(settings["limits.body_bytes_s"], settings["limits.body_s"])
+        self.uploads = Uploads(blobs, self.keeper, bodies)
         counts, load = Counts(), Load(workers.pool.size)
         executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
         self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
@@ -135,8 +138,10 @@ class Bridge:
             self.authenticator, self.instance, settings, registry, self.sessions, self._arrived,
             runner.has_outputs,
         )  # fmt: skip
-        limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
-        endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
+        self.door = Door(settings, counts)
+        rates = TokenRates(settings, counts)
+        limiter = ConnectionLimiter(settings["connections"])
+        endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts, self.door, rates)
         self._busy = asyncio.Event()
         self._lag = LoopLag()
         self._standstill = StallWatchdog()
@@ -148,15 +153,16 @@ class Bridge:
         if self.cache is not None:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
         operator = Operator(observed, self.metrics, self.instance)
-        guard = Guard(self.authenticator)
+        guard = Guard(self.authenticator, self.door, rates)
         self.app = Application(
             endpoint,
             [
-                health(guard, self.instance),
+                health(guard),
                 *Blobs(blobs, self.uploads).routes(guard),
                 *operator.routes(guard),
             ],
             [Middleware(HostGuard, handshake=handshake)],
+            self.door,
         )
         add_error_pages(self.app)
 
@@ -227,6 +233,7 @@ class Bridge:
         await self._policies.close()
         await self._executor.close()
         await self._commands.close()
+        self.door.close()
         await self.store.close()
 
     async def _tick(self) -> None:

@@ -27,10 +27,8 @@ from bridge.host.host import Registry
 from bridge.paths import ConnectionFile, Paths
 from bridge.server import logs
 from bridge.server.app import Bridge
+from bridge.server.door import CLIENT, SPARE_FILES, Acceptor, ClientSocket
 from bridge.server.uvicorn_protocols import server_config
-
-SPARE_FILES = 1024
-"""Open files in addition to connections: worker pipes, the store and uploads."""
 
 
 def raise_file_limit(connections: int) -> None:
@@ -125,7 +123,9 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self._bridge.start()
-        await super().startup(sockets)
+        # uvicorn accepts no connections itself: the door does.
+        await super().startup([])
+        self.servers = [Acceptor(each, self._bridge.door, self._protocol) for each in sockets or ()]  # type: ignore[misc]
         host, port = self._listener.getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         file = ConnectionFile(
@@ -155,6 +155,16 @@ class Server(uvicorn.Server):
         device = await asyncio.to_thread(probe)
         gpu = self._bridge.settings["gpu"]
         self._say(startup_line(address, device, self._bridge.registry, gpu=gpu))
+
+    def _protocol(self, client: ClientSocket) -> asyncio.Protocol:
+        """Returns the protocol of an accepted connection."""
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config,
+            server_state=self.server_state,
+            app_state={CLIENT: client},
+            _loop=asyncio.get_running_loop(),
+        )
+        return made
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("PopBridge is stopping: %s", self._reason)

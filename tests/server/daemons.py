@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -133,14 +133,14 @@ class ProcessDaemon:
     def __init__(self, home: Path, **environment: str) -> None:
         self.paths = paths_in(home)
         self.output = home.with_name(f"{home.name}.log")
-        self._environment: Mapping[str, str] = {**os.environ, "POPBRIDGE_HOME": str(home), **environment}
+        self.environment = {**os.environ, "POPBRIDGE_HOME": str(home), **environment}
         self.process: subprocess.Popen[bytes] | None = None
 
     def spawn(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.command],
-                env=dict(self._environment),
+                env=self.environment,
                 stdout=log,
                 stderr=log,
             )
