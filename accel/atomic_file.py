@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -13,6 +14,9 @@ from accel.text import text
 
 WAITS_S = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
 """Pauses between attempts to replace a file that another program has open, which only Windows refuses."""
+
+DESCRIPTOR_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, getattr(errno, "WSAEMFILE", errno.EMFILE)})
+"""Error numbers for too many open files, of this process or the system."""
 
 HELD = text("another program has it open, or you don't have permission")
 """What Windows reports as a missing permission."""

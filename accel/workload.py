@@ -12,6 +12,7 @@ from typing import Annotated, Any, Protocol, cast
 import msgspec
 from msgspec import Meta, Struct
 
+from accel.atomic_file import DESCRIPTOR_ERRNOS
 from accel.text import AnyText, Text, TextError, plural, text
 
 
@@ -44,6 +45,12 @@ class WorkloadError(TextError):
         self.name = name
         self.fault = fault
         self.step = step
+
+
+def file_error_code(error: BaseException, otherwise: str) -> str:
+    """Returns the code for a failed file: `out_of_descriptors`, which a retry may mend, or `otherwise`."""
+    is_out = isinstance(error, OSError) and error.errno in DESCRIPTOR_ERRNOS
+    return "out_of_descriptors" if is_out else otherwise
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -63,6 +63,7 @@ from accel.workload import (
     OutputFile,
     Workload,
     WorkloadError,
+    file_error_code,
     load,
     names,
     validate_output,
@@ -163,7 +164,8 @@ def store_output(file: OutputFile, folder: str | Path, staging: str = "") -> Res
     """Writes the file to `folder`, named by its digest. If it exists, its modification time is updated. A new
     file is left in the folder `staging`, if given.
 
-    Raises WorkloadError if it can't be written: `storage_full` on a full disk, otherwise `internal`.
+    Raises WorkloadError if it can't be written: `storage_full` on a full disk, `out_of_descriptors`, or
+    `internal`.
     """
     digest = hashlib.sha256(file.data).hexdigest()
     # A string, because building a `Path` takes longer than the system call.
@@ -173,7 +175,7 @@ def store_output(file: OutputFile, folder: str | Path, staging: str = "") -> Res
             path = os.path.join(staging or folder, digest)
             _write(Path(path), file.data)
     except OSError as error:
-        code = "storage_full" if error.errno in NO_ROOM else "internal"
+        code = "storage_full" if error.errno in NO_ROOM else file_error_code(error, "internal")
         reason = (error.strerror or str(error)).lower()
         raise WorkloadError(
             code, text("the file {file} can't be written ({said})", file=file.name, said=reason)

@@ -23,7 +23,7 @@ from accel.image.codecs.stream import Picture, Stream, check_dimensions
 from accel.image.pixel_data import MAX_VALUE, DecodedImage, Pixels, vips_image
 from accel.memory import claim
 from accel.text import AnyText, text
-from accel.workload import Input, Limits, WorkloadError
+from accel.workload import Input, Limits, WorkloadError, file_error_code
 
 LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
 """The permitted loaders, by the names of libvips' classes."""
@@ -192,9 +192,8 @@ def decode_image(
             stream = Stream(file, source, kind.name, size, limits, mips=mips, layers=layers)
             picture = READERS[kind.name](stream)
     except OSError as error:
-        raise WorkloadError(
-            "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
-        ) from None
+        reason = text("can't be read ({strerror})", strerror=error.strerror or error)
+        raise WorkloadError(file_error_code(error, "bad_input"), reason, source.name) from None
     return _from_picture(picture, kind, size)
 
 
@@ -346,9 +345,8 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenIm
                 result = vips_repairs.repair_heif(image, file)
             return OpenImage(result, kind, size, differs=result is not image)
     except OSError as error:
-        raise WorkloadError(
-            "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
-        ) from None
+        reason = text("can't be read ({strerror})", strerror=error.strerror or error)
+        raise WorkloadError(file_error_code(error, "bad_input"), reason, source.name) from None
     except pyvips.Error as error:
         raise decode_error(source, kind, error) from None
     return OpenImage(image, kind, size)
@@ -411,7 +409,8 @@ def _read_head(source: Input) -> tuple[bytes, int]:
     except FileNotFoundError:
         raise WorkloadError("not_found", text("isn't there"), source.name) from None
     except (OSError, ValueError) as error:
-        raise WorkloadError("bad_input", _read_failure(path, error), source.name) from None
+        code = file_error_code(error, "bad_input")
+        raise WorkloadError(code, _read_failure(path, error), source.name) from None
 
 
 def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:

@@ -42,7 +42,7 @@ from accel.image.statistics import (
     seams,
 )
 from accel.text import text
-from accel.workload import Input, Limits, Output, OutputFile, WorkloadError
+from accel.workload import Input, Limits, Output, OutputFile, WorkloadError, file_error_code
 
 _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
 
@@ -71,9 +71,8 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
         )
         return encode_preview(small, format), small.width, small.height
     except OSError as error:
-        raise WorkloadError(
-            "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
-        ) from None
+        reason = text("can't be read ({strerror})", strerror=error.strerror or error)
+        raise WorkloadError(file_error_code(error, "bad_input"), reason, source.name) from None
     except pyvips.Error as error:
         raise decode_error(source, kind, error) from None
 

@@ -142,7 +142,25 @@ SETTINGS = (
     Setting(name="connections", type=_ranged(int, 1, 1 << 20), default=8192,
             help="Maximum number of WebSocket connections; further ones get HTTP 503."),
     Setting(name="connections_unidentified", type=_ranged(int, 1, 1 << 20), default=1024,
-            help="Maximum number of connections that haven't sent `identify` yet."),
+            help="Maximum number of connections that haven't proven a token; at the limit, the oldest one of "
+                 "the user or address with the most is closed."),
+    Setting(name="limits.requests_s", type=_ranged(int, 0, 1 << 20), default=5000,
+            help="Requests per second that a token may send; a burst may be ten times as large. 0 means no "
+                 "limit."),
+    Setting(name="limits.bytes_s", type=_ranged(int, 0, 2**40), default=512 << 20, unit="bytes",
+            help="Bytes per second that a token may send, in messages and uploads; a burst may be ten times "
+                 "as large. 0 means no limit."),
+    Setting(name="limits.peer_requests_s", type=_ranged(int, 0, 1 << 20), default=100,
+            help="Connections and requests per second without a valid token that a user of this machine, or "
+                 "another address, may make; a burst may be ten times as large. 0 means no limit."),
+    Setting(name="limits.failed_attempts", type=_ranged(int, 1, 1 << 20), default=30,
+            help="Wrong tokens per minute that a user of this machine, or another address, may send before "
+                 "the answers are delayed."),
+    Setting(name="limits.body_bytes_s", type=_ranged(int, 0, 1 << 30), default=1024, unit="bytes",
+            help="Minimum bytes per second of an upload, after 30 seconds; slower ones are ended and can be "
+                 "resumed. 0 means no minimum."),
+    Setting(name="limits.body_s", type=_ranged(float, 1, 31_536_000), default=3600.0,
+            help="Maximum seconds that the body of a request may take."),
     Setting(name="heartbeat_s", type=_ranged(float, 0.1, 600), default=20.0,
             help="Seconds between WebSocket pings."),
     Setting(name="session.keep_s", type=_ranged(float, 0, 86_400), default=600.0,

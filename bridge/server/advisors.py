@@ -232,7 +232,7 @@ class AdvisorContext:
             return await self._host.store.insist(do)
         except PermanentDamage as error:
             log.error("advisor %s: %s", self._advisor.name, error.reason)
-            raise RequestError(errors.STORE_UNAVAILABLE, reason=error.reason) from None
+            raise errors.unavailable(error) from None
 
     def _step(self) -> tuple[int, int] | None:
         self._steps += 1

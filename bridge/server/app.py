@@ -39,12 +39,13 @@ from bridge.server import metrics
 from bridge.server.addon_check import AddonCheck
 from bridge.server.advisors import AdvisorHost
 from bridge.server.authenticator import Authenticator
-from bridge.server.blobs import BlobCollector, Blobs, Uploads, referenced_blobs
+from bridge.server.blobs import BlobCollector, Blobs, BodyLimits, Uploads, referenced_blobs
 from bridge.server.cache import cached_executor
 from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
+from bridge.server.door import Door
 from bridge.server.executors import BlobExecutor
-from bridge.server.failed_attempts import FailedAttempts, FailedAttemptsGuard
+from bridge.server.failed_attempts import FailedAttempts
 from bridge.server.handshake import Handshake
 from bridge.server.http import Application, Guard, HostGuard, add_error_pages, health
 from bridge.server.jobs import Jobs
@@ -56,6 +57,7 @@ from bridge.server.restore import restore
 from bridge.server.roots import ProjectRoots
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
+from bridge.server.token_rates import TokenRates
 from bridge.server.tokens import Tokens
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
@@ -127,7 +129,8 @@ class Bridge:
             keep_s=settings["blobs.keep_s"],
             sweep_s=settings["blobs.sweep_s"],
         )
-        self.uploads = Uploads(blobs, self.keeper)
+        bodies = BodyLimits(settings["limits.body_bytes_s"], settings["limits.body_s"])
+        self.uploads = Uploads(blobs, self.keeper, bodies)
         counts, load = Counts(), Load(workers.pool.size)
         executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
         self.cache = cached_executor(
@@ -172,10 +175,12 @@ class Bridge:
             self._arrived, runner.has_outputs,
         )  # fmt: skip
         handshake.check_addon = AddonCheck(Manifests(paths), self.audit).notice
-        limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
-        endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
+        self.door = Door(settings, counts)
+        rates = TokenRates(settings, counts)
+        limiter = ConnectionLimiter(settings["connections"])
+        endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts, self.door, rates)
         attempts = self.failed_attempts = FailedAttempts(self.audit)
-        endpoint.on_failed_attempt = attempts.count
+        self.door.on_failed_attempt = attempts.count
         self._busy = asyncio.Event()
         self._next_look = 0.0
         self._lag = LoopLag()
@@ -188,17 +193,18 @@ class Bridge:
         if self.cache is not None:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
         operator = Operator(observed, self.metrics, self.instance)
-        guard = Guard(self.authenticator)
+        guard = Guard(self.authenticator, self.door, rates)
         self.tokens = Tokens(self.store, self.authenticator, self.sessions)
         self.app = Application(
             endpoint,
             [
-                health(guard, self.instance),
+                health(guard),
                 *Blobs(blobs, self.uploads).routes(guard),
                 *operator.routes(guard),
                 *self.tokens.routes(guard),
             ],
-            [Middleware(HostGuard, handshake=handshake), Middleware(FailedAttemptsGuard, attempts=attempts)],
+            [Middleware(HostGuard, handshake=handshake)],
+            self.door,
         )
         add_error_pages(self.app)
 
@@ -292,6 +298,7 @@ class Bridge:
         await self._commands.close()
         await self.failed_attempts.close()
         await asyncio.to_thread(self.audit.close)
+        self.door.close()
         await self.store.close()
 
     async def _tick(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from bridge.core.errors import RequestError
 from bridge.store.audit_log import PROGRAM, AuditLog
@@ -76,19 +76,3 @@ class FailedAttempts:
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.gather(*self._tasks)
-
-
-class FailedAttemptsGuard:
-    """Middleware that counts answers with the status 401."""
-
-    def __init__(self, app: ASGIApp, attempts: FailedAttempts) -> None:
-        self._app = app
-        self._attempts = attempts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 401:
-                self._attempts.count(scope)
-            await send(message)
-
-        await self._app(scope, receive, counted if scope["type"] == "http" else send)

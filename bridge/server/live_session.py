@@ -21,6 +21,7 @@ from bridge.core.errors import RemoteProtocolError, RequestError
 from bridge.core.messages import MAX_FRAME, Event, Identify, Message, Numbered, Popup, PopupClose, Request
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
+from bridge.server.token_rates import UNLIMITED
 from bridge.store.records import unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
@@ -178,6 +179,8 @@ class LiveSession:
         self._held_events: list[Event] = []
         self.principal = NOBODY
         """Who its client is; has no right until a client of this run has identified."""
+        self.rates = UNLIMITED
+        """What its token may send."""
         self.http_digest = b""
         """The digest of its HTTP token; empty without one."""
         self.identified(identify, choice)

@@ -31,15 +31,13 @@ from bridge.host.plugin_policy import write_known
 from bridge.paths import ConnectionFile, FileState, Paths, file_state, private_umask, write_private
 from bridge.server import logs
 from bridge.server.app import Bridge
+from bridge.server.door import CLIENT, SPARE_FILES, Acceptor, ClientSocket
 from bridge.server.unix_socket import listen_locally
 from bridge.server.uvicorn_protocols import HttpProtocol, server_config
 from bridge.store.home import HomeInUseError, HomeLock, close_files, create_folders
 
 if TYPE_CHECKING:
     from bridge.server.tls import Certificate
-
-SPARE_FILES = 1024
-"""Open files in addition to connections: worker pipes, the store and uploads."""
 
 
 def raise_file_limit(connections: int) -> None:
@@ -190,7 +188,9 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self._bridge.start()
-        await super().startup(sockets)
+        # uvicorn accepts no connections itself: the door does.
+        await super().startup([])
+        self.servers = [Acceptor(each, self._bridge.door, self._protocol) for each in sockets or ()]  # type: ignore[misc]
         if self._certificate is not None:
             self._watching = asyncio.create_task(self._certificate.watch(self._show_certificate))
         file = self._connection_file()
@@ -295,6 +295,16 @@ class Server(uvicorn.Server):
         except OSError as error:
             # They are called new again.
             log.warning("%s can't be written: %s", self._paths.plugins_file, error)
+
+    def _protocol(self, client: ClientSocket) -> asyncio.Protocol:
+        """Returns the protocol of an accepted connection."""
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config,
+            server_state=self.server_state,
+            app_state={CLIENT: client},
+            _loop=asyncio.get_running_loop(),
+        )
+        return made
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("PopBridge is stopping: %s", self._reason)

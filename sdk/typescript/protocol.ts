@@ -46,6 +46,8 @@ export const ERROR_INTERNAL = "internal";
 export const ERROR_STORE_UNAVAILABLE = "store_unavailable";
 export const ERROR_STORAGE_FULL = "storage_full";
 export const ERROR_CLAIMED = "claimed";
+export const ERROR_OUT_OF_DESCRIPTORS = "out_of_descriptors";
+export const ERROR_RATE_LIMITED = "rate_limited";
 /** What to tell people about each close code. */
 export const CLOSE_TEXTS: Readonly<Record<number, string>> = {
   4000: "Unexpected error. Reconnect; if it happens again, report it.",

@@ -57,6 +57,8 @@ namespace PopBridge.Protocol
         public const string ErrorStoreUnavailable = "store_unavailable";
         public const string ErrorStorageFull = "storage_full";
         public const string ErrorClaimed = "claimed";
+        public const string ErrorOutOfDescriptors = "out_of_descriptors";
+        public const string ErrorRateLimited = "rate_limited";
 
         /// <summary>What to tell people about a close code; null if it is unknown.</summary>
         public static string CloseText(int code)

@@ -52,6 +52,8 @@ ERROR_INTERNAL = 'internal'
 ERROR_STORE_UNAVAILABLE = 'store_unavailable'
 ERROR_STORAGE_FULL = 'storage_full'
 ERROR_CLAIMED = 'claimed'
+ERROR_OUT_OF_DESCRIPTORS = 'out_of_descriptors'
+ERROR_RATE_LIMITED = 'rate_limited'
 CLOSE_TEXTS = {
     4000: 'Unexpected error. Reconnect; if it happens again, report it.',
     4002: "The frame is of the wrong kind or isn't a valid message. Fix the client.",
