@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-
-from starlette.types import Scope
+from collections.abc import Mapping
+from typing import Any
 
 from bridge.core.errors import RequestError
 from bridge.store.audit_log import PROGRAM, AuditLog
@@ -34,7 +34,7 @@ class FailedAttempts:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def count(self, scope: Scope) -> None:
+    def count(self, scope: Mapping[str, Any]) -> None:
         """Counts a failed attempt of the client of an ASGI scope. Must be called in the event loop."""
         client = scope.get("client")
         peer = str(client[0]) if client else "?"
