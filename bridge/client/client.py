@@ -80,9 +80,10 @@ class Client:
 
     def __init__(self, socket: ClientConnection, file: ConnectionFile, hello: Hello, ready: Ready) -> None:
         self._socket = socket
-        self._file = file
         self.hello = hello
         self.ready = ready
+        self.http = msgspec.structs.replace(file, token=ready.http_token or "")
+        """The daemon's addresses, with the session's token for HTTP."""
         self.handled = ClientState()
         """The state of message handling, shared with the connections that resume the session."""
         self.on_popup: OnPopup | None = None
@@ -133,15 +134,17 @@ class Client:
             protocol=PROTOCOL,
             client=ClientInfo(kind=kind, name=name, version=version),  # type: ignore[arg-type]
             instance=instance,
-            auth=AuthProof(token=file.token),
+            # `greet` adds the proof.
+            auth=AuthProof(),
             engine=EngineInfo(name=engine[0], version=engine[1]) if engine else UNSET,
             project=project or UNSET,
             resume=resume or UNSET,
             locale=locale or UNSET,
             features=[POPUP_ITEMS] if on_popup else [],
         )
-        socket = await connection.dial(file)
-        self = cls(socket, file, *await connection.greet(socket, identify, file))
+        nonce = connection.fresh_nonce()
+        socket = await connection.dial(file, nonce)
+        self = cls(socket, file, *await connection.greet(socket, identify, file, nonce))
         self.instance = instance
         self.handled = previous.handled if previous else ClientState(resume.last_seq if resume else 0)
         self._acknowledged = resume.last_seq if resume else 0
@@ -299,11 +302,11 @@ class Client:
         `on_progress` gets the number of bytes sent; it is called in a thread. Raises OSError if the file
         can't be read, UserError if the daemon doesn't answer, or RequestError.
         """
-        return await transfer.send(self._file, source, on_progress)
+        return await transfer.send(self.http, source, on_progress)
 
     async def get_blob(self, name: str, target: Path | None = None) -> bytes:
         """Downloads a blob and returns it. With `target`, writes it to that file and returns no bytes."""
-        return await transfer.fetch(self._file, name, target)
+        return await transfer.fetch(self.http, name, target)
 
     async def _read(self) -> None:
         try:

@@ -116,16 +116,17 @@ class Authenticator:
         self._sessions[live.http_digest] = live
         return token
 
-    def bearer(self, request: Request) -> Principal | None:
-        """Returns whose HTTP request this is; None without a valid token."""
+    def bearer(self, request: Request) -> tuple[Principal, LiveSession | None] | None:
+        """Returns whose HTTP request this is, and their session if its token was sent; None without a valid
+        token."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         live = self._sessions.get(_digest(token))
         if live is not None and not live.ended:
-            return live.principal
+            return live.principal, live
         credential = self._credential(token)
-        return _principal(credential, peer_of(request.scope)) if credential else None
+        return (_principal(credential, peer_of(request.scope)), None) if credential else None
 
 
 def peer_of(scope: Mapping[str, Any]) -> str:
