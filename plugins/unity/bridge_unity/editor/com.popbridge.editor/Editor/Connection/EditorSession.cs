@@ -384,6 +384,7 @@ namespace PopBridge.Connection
                 Forgotten?.Invoke();
                 return "";
             }
+            if (socket.Refusal.Length > 0) return "The program at PopBridge's address answers: " + socket.Refusal;
             if (code == 0 || code == Wire.CloseRestart) return "";
             var reason = socket.CloseReason.Length > 0 ? socket.CloseReason : Wire.CloseText(code) ?? "";
             return code + " " + reason;

@@ -59,8 +59,8 @@ namespace PopBridge.Connection
 
         public string CloseReason { get; private set; } = "";
 
-        /// <summary>Why the connection failed, for people; empty if the peer closed it.</summary>
-        public string Failure { get; private set; } = "";
+        /// <summary>What a server answered instead of opening a WebSocket; empty if none did.</summary>
+        public string Refusal { get; private set; } = "";
 
         /// <summary>The longest time without any frame, in milliseconds; the peer's pings count.</summary>
         public int SilenceMs
@@ -96,7 +96,7 @@ namespace PopBridge.Connection
                     if (outgoing.Count > 0 || isWriting) Monitor.Wait(outgoing, CloseWaitMs);
                 }
             }
-            End("");
+            End();
         }
 
         private void Start(string name, ThreadStart run) =>
@@ -111,11 +111,11 @@ namespace PopBridge.Connection
                 status = Status.Open;
                 Start("PopBridge sends", Write);
                 while (ReadFrame()) { }
-                End("");
+                End();
             }
             catch (Exception error) when (IsOfNetwork(error))
             {
-                End(error.Message);
+                End();
             }
         }
 
@@ -142,10 +142,16 @@ namespace PopBridge.Connection
             string accept;
             using (var sha = SHA1.Create())
                 accept = Convert.ToBase64String(sha.ComputeHash(Encoding.ASCII.GetBytes(key + Salt)));
-            if (!lines[0].StartsWith("HTTP/1.1 101", StringComparison.Ordinal)) throw new IOException(lines[0]);
+            if (!lines[0].StartsWith("HTTP/1.1 101", StringComparison.Ordinal)) Refuse(lines[0]);
             if (!fields.TryGetValue("Sec-WebSocket-Accept", out var accepted) || accepted != accept
                 || !fields.TryGetValue("Sec-WebSocket-Protocol", out var chosen) || chosen != subprotocol)
-                throw new IOException("another kind of server answers");
+                Refuse("another kind of server");
+        }
+
+        private void Refuse(string answer)
+        {
+            Refusal = answer;
+            throw new IOException(answer);
         }
 
         /// <summary>Reads the head of the answer byte by byte: what follows it belongs to the first frame.</summary>
@@ -270,7 +276,7 @@ namespace PopBridge.Connection
             }
             catch (Exception error) when (IsOfNetwork(error))
             {
-                End(error.Message);
+                End();
             }
         }
 
@@ -307,11 +313,10 @@ namespace PopBridge.Connection
             return payload;
         }
 
-        private void End(string failure)
+        private void End()
         {
             lock (outgoing)
             {
-                if (status != Status.Closed) Failure = failure;
                 status = Status.Closed;
                 Monitor.PulseAll(outgoing);
             }
