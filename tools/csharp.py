@@ -107,8 +107,10 @@ def compile_programs(*specifications: Mapping[str, Any]) -> list[list[str]]:
     """Compiles several assemblies in turn, by one process; a later one may refer to an earlier one.
 
     Each is a map: `out`, the file to write; `sources`, files or folders; `defines`; `references`, further
-    assemblies; `library`, true for one without an entry point; `unsafe`. Returns the warnings and errors of
-    each. A program gets the configuration that CoreCLR needs. Raises CalledProcessError if Roslyn fails.
+    assemblies; `runtime`, whose own assemblies it refers to (by default `mono`, whose programs CoreCLR runs
+    as well, unless a type is in another assembly there); `library`, true for one without an entry point;
+    `unsafe`. Returns the warnings and errors of each. A program gets the configuration that CoreCLR needs.
+    Raises CalledProcessError if Roslyn fails.
     """
     given = json.dumps([{**each, "out": str(each["out"]), "sources": [*_files(each["sources"])],
                          "references": [str(one) for one in each.get("references", ())]}
@@ -175,7 +177,11 @@ def _emit(specification: Mapping[str, Any]) -> list[str]:
     options = CSharpParseOptions(LanguageVersion.CSharp9).WithPreprocessorSymbols(defines)
     files = specification["sources"]
     trees = [CSharpSyntaxTree.ParseText(File.ReadAllText(file), options, file) for file in files]
-    assemblies = [str(MONO_ASSEMBLIES / f"{name}.dll") for name in REFERENCES]
+    if specification.get("runtime") == "coreclr":
+        managed = ("System.", "mscorlib.", "netstandard.", "Microsoft.")
+        assemblies = [str(file) for file in SHARED.glob("*.dll") if file.name.startswith(managed)]
+    else:
+        assemblies = [str(MONO_ASSEMBLIES / f"{name}.dll") for name in REFERENCES]
     assemblies += specification.get("references", ())
     references = [MetadataReference.CreateFromFile(file) for file in assemblies]
     is_library = specification.get("library")

@@ -140,21 +140,25 @@ def _csharp_constants() -> Iterator[str]:
 CSHARP_TYPES = {"int": "long", "float": "double", "str": "string", "choice": "string", "bool": "bool",
                 "bytes": "byte[]", "any": "object", "map": "Dictionary<string, object>"}  # fmt: skip
 VALUE_TYPES = ("int", "float", "bool")
+CSHARP_NAMES = {"Action": "PopupAction", "Error": "ErrorMessage", "Event": "EventMessage",
+                "Progress": "ProgressMessage"}  # fmt: skip
+"""Records whose names are taken in `System`, `UnityEngine` or `UnityEditor`."""
 
 
 def _csharp_records(every: list[Record]) -> Iterator[str]:
     for record in every:
         yield from _csharp_summary(record.doc, "    ")
         base = "Message" if record.tag else "Record"
-        yield f"    public sealed class {record.name} : {base}\n    {{\n"
+        name = _csharp_class(record.name)
+        yield f"    public sealed class {name} : {base}\n    {{\n"
         if record.tag:
             yield f'        public override string Type => "{record.tag}";\n\n'
         for field in record.fields:
             yield from _csharp_summary(field.doc, "        ")
             declared = f"{_csharp_type(field)} {_csharp_name(record, field)}{_csharp_default(field)}"
             yield f"        public {declared};\n"
-        yield f"\n        internal static {record.name} Read(MapReader fields)\n        {{\n"
-        yield f"            return new {record.name}\n            {{\n"
+        yield f"\n        internal static {name} Read(MapReader fields)\n        {{\n"
+        yield f"            return new {name}\n            {{\n"
         for field in record.fields:
             yield f"                {_csharp_name(record, field)} = {_csharp_read(field)},\n"
         yield "            };\n        }\n\n"
@@ -169,7 +173,7 @@ def _csharp_records(every: list[Record]) -> Iterator[str]:
         yield "            switch (type)\n            {\n"
         for one in every:
             if getattr(one, wanted):
-                yield f'                case "{one.tag}": return {one.name}.Read(fields);\n'
+                yield f'                case "{one.tag}": return {_csharp_class(one.name)}.Read(fields);\n'
         yield "                default: return null;\n            }\n        }\n"
     yield "    }\n"
 
@@ -179,6 +183,10 @@ def _csharp_summary(doc: str, indent: str) -> Iterator[str]:
         escaped = " ".join(doc.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         lines = textwrap.wrap(f"<summary>{escaped}</summary>", 106 - len(indent))
         yield from (f"{indent}/// {line}\n" for line in lines)
+
+
+def _csharp_class(name: str) -> str:
+    return CSHARP_NAMES.get(name, name)
 
 
 def _csharp_name(record: Record, field: FieldRecord) -> str:
@@ -194,7 +202,7 @@ def _csharp_type(field: FieldRecord) -> str:
 def _csharp_bare(kind: FieldType) -> str:
     if kind.item:
         return f"List<{_csharp_bare(kind.item)}>"
-    return kind.record or CSHARP_TYPES[kind.name]
+    return _csharp_class(kind.record) if kind.record else CSHARP_TYPES[kind.name]
 
 
 def _csharp_default(field: FieldRecord) -> str:
@@ -215,7 +223,7 @@ def _csharp_read(field: FieldRecord) -> str:
             f"fields.{optional}List({', '.join([name, _csharp_item(kind.item), _limit(kind.high), *more])})"
         )
     if kind.name == "record":
-        return f"fields.{optional}Record({name}, {kind.record}.Read)"
+        return f"fields.{optional}Record({name}, {_csharp_class(kind.record)}.Read)"
     method = {"int": "Int", "float": "Float", "str": "Text", "choice": "Choice", "bool": "Bool",
               "bytes": "Bytes", "any": "Any", "map": "Map"}[kind.name]  # fmt: skip
     if kind.name == "any":
@@ -247,7 +255,7 @@ def _limit(high: float | None) -> str:
 
 def _csharp_item(kind: FieldType) -> str:
     if kind.name == "record":
-        return f"MapReader.ItemRecord({kind.record}.Read)"
+        return f"MapReader.ItemRecord({_csharp_class(kind.record)}.Read)"
     return {"int": "MapReader.ItemInt", "str": "MapReader.ItemText", "choice": "MapReader.ItemChoice"}[
         kind.name
     ] + f"({', '.join(_csharp_limits(kind))})"
