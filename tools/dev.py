@@ -146,6 +146,8 @@ def parts(engines: bool, coverage: bool) -> Iterator[tuple[str, list[str]]]:
     yield "format", ["ruff", "format", "--check", "-q", "."]
     yield "lint", ["ruff", "check", "-q", "."]
     yield "types", ["mypy"]
+    yield "unsafe calls", ["bandit", "-q", "-c", "pyproject.toml", "-r", "bridge", "accel", "plugins"]
+    yield "advisories", ["tools.advisories"]
     measure = ["--cov", "--cov-report="] if coverage else []
     report = ["--cov-report=term:skip-covered", "--cov-fail-under=90"] if coverage else []
     last = [] if engines else report
