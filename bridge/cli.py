@@ -64,6 +64,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "certs": Entry(
             "bridge.commands.certs:certs", "Make and show the certificate for encrypted connections"
         ),
+        "tokens": Entry("bridge.commands.tokens:tokens", "Manage the tokens of clients"),
         "db": Entry("bridge.commands.db:db", "Check, back up and restore the database"),
         "demo": Entry("bridge.commands.daemon:demo", "Show the first popup on a demo project"),
     },

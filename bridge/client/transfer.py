@@ -1,4 +1,7 @@
-"""Uploads and downloads blobs over HTTP, and resumes transfers after a lost connection."""
+"""Uploads and downloads blobs over HTTP, and resumes transfers after a lost connection.
+
+The `token` of each `file` is that of a session, for HTTP (`Client.http`).
+"""
 
 from __future__ import annotations
 
@@ -251,6 +254,19 @@ def _receive(response: HTTPResponse, sink: IO[bytes], digest: Any, stop: threadi
         sink.write(block)
 
 
+def exchange(
+    file: ConnectionFile, method: str, path: str, body: bytes = b"", timeout_s: float = TIMEOUT_S
+) -> tuple[int, bytes]:
+    """Sends one small request; returns status and body. Raises ConnectionLost."""
+    headers = {"Content-Length": str(len(body)), "Content-Type": "application/json"} if body else {}
+    with _connected(file, timeout_s) as connection:
+        response = _send(connection, method, path, _authorized(file, headers), [body] if body else ())
+        try:
+            return response.status, response.read()
+        except (OSError, HTTPException) as error:
+            raise ConnectionLost(str(error)) from error
+
+
 def _ask(
     file: ConnectionFile,
     method: str,
@@ -267,8 +283,8 @@ def _ask(
 
 
 @contextlib.contextmanager
-def _connected(file: ConnectionFile) -> Iterator[HTTPConnection]:
-    connection = trust.http_connection(file, TIMEOUT_S)
+def _connected(file: ConnectionFile, timeout_s: float = TIMEOUT_S) -> Iterator[HTTPConnection]:
+    connection = trust.http_connection(file, timeout_s)
     try:
         yield connection
     finally:

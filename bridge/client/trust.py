@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ssl
-import urllib.request
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -67,13 +66,13 @@ def refresh(file: ConnectionFile) -> bool:
     """Takes over the certificate that `connection.json` names now; returns whether it is another one.
 
     The daemon renews its certificate while it runs, so a refused certificate may be its new one. Another
-    daemon's isn't taken over: it has other tokens and sessions.
+    daemon's isn't taken over: it has other sessions.
     """
     try:
         now = ConnectionFile.read(Path(file.path))
     except UserError:
         return False
-    if (now.pid, now.token) != (file.pid, file.token) or now.fingerprint == file.fingerprint:
+    if (now.pid, now.http) != (file.pid, file.http) or now.fingerprint == file.fingerprint:
         return False
     file.fingerprint, file.ca = now.fingerprint, now.ca
     return True
@@ -87,14 +86,6 @@ def http_connection(file: ConnectionFile, timeout_s: float) -> HTTPConnection:
     if tls is None:
         return HTTPConnection(netloc, timeout=timeout_s)
     return HTTPSConnection(netloc, timeout=timeout_s, context=tls)
-
-
-def opener(file: ConnectionFile) -> urllib.request.OpenerDirector:
-    """Returns what opens the daemon's URLs, without a proxy. Raises UserError."""
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-    if (tls := context(file)) is not None:
-        handlers.append(urllib.request.HTTPSHandler(context=tls))
-    return urllib.request.build_opener(*handlers)
 
 
 def refusal(file: ConnectionFile, error: ssl.SSLError) -> UserError:

@@ -17,7 +17,7 @@ from bridge.core.messages import MAX_INLINE
 PREFIX = "POPBRIDGE_"
 """Prefix of the settings' environment variables."""
 
-OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TEST_", "REQUIRE_"))
+OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TOKEN", "TEST_", "REQUIRE_"))
 """Prefixes of environment variables that aren't settings."""
 
 

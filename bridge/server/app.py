@@ -45,6 +45,7 @@ from bridge.server.metrics import Metrics, Observed, Operator
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
+from bridge.server.tokens import Tokens
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
 from bridge.store.backups import DailyBackup
@@ -149,12 +150,14 @@ class Bridge:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
         operator = Operator(observed, self.metrics, self.instance)
         guard = Guard(self.authenticator)
+        self.tokens = Tokens(self.store, self.authenticator, self.sessions)
         self.app = Application(
             endpoint,
             [
                 health(guard, self.instance),
                 *Blobs(blobs, self.uploads).routes(guard),
                 *operator.routes(guard),
+                *self.tokens.routes(guard),
             ],
             [Middleware(HostGuard, handshake=handshake)],
         )
@@ -175,6 +178,7 @@ class Bridge:
         if self.cache is not None:
             await self.cache.open()
         try:
+            await self.tokens.load()
             count = await restore(self.store, self.registry, self.sessions, self._commands, self.flows)
             await self.jobs.start()
         except (sqlite3.Error, StoreError) as error:
@@ -248,6 +252,7 @@ class Bridge:
             if live := self.sessions.by_id.get(session_id):
                 # In its own task: a client that doesn't read must not delay others.
                 self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
+        self.tokens.expire()
         ageing = self.sessions.ageing()
         for live in ageing:
             self.flows.expire(live, now)

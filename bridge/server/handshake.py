@@ -222,6 +222,8 @@ class Handshake:
                 if live.ended:
                     # It expired while this task was waiting for the locks.
                     raise unknown_session(live.id)
+                # It may have been revoked meanwhile.
+                self.authenticator.check(principal.token_id)
                 live.principal = principal
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)

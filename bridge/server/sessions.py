@@ -185,12 +185,23 @@ class Sessions:
             log.warning(
                 "session %s is ended, as all sessions together exceed the limit: %s", worst.id, reason
             )
-            self.forget(worst.id)
-            self._ended.append(worst)
-            # If a client doesn't read, its close frame is delayed.
-            task = asyncio.create_task(worst.drop(errors.TOO_SLOW, reason))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._end(worst, errors.TOO_SLOW, reason)
+
+    def revoke(self, token_id: str, reason: str) -> int:
+        """Ends all sessions of a token that is no longer valid; returns how many."""
+        found = [live for live in self._live.values() if live.identify.auth.id == token_id]
+        for live in found:
+            log.warning("session %s is ended: %s", live.id, reason)
+            self._end(live, errors.TOKEN_REVOKED, reason)
+        return len(found)
+
+    def _end(self, live: LiveSession, close: errors.CloseCode, reason: str) -> None:
+        self.forget(live.id)
+        self._ended.append(live)
+        # If a client doesn't read, its close frame is delayed.
+        task = asyncio.create_task(live.drop(close, reason))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def forget(self, session_id: str) -> None:
         """Removes a session, which can't be resumed any more."""

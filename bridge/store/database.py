@@ -221,6 +221,12 @@ MARKS = (
 )
 POPUP_TEXTURES = """CREATE TABLE popup_textures (
     popup INTEGER PRIMARY KEY, project TEXT NOT NULL, advisor TEXT NOT NULL, textures BLOB NOT NULL)"""
+TOKENS = (
+    """CREATE TABLE tokens (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, stored_key BLOB NOT NULL,
+        server_key BLOB NOT NULL, created REAL NOT NULL, expires REAL, used REAL, revoked REAL)""",
+    "CREATE UNIQUE INDEX tokens_name ON tokens (name) WHERE revoked IS NULL",
+)
 OPEN_POPUPS_INDEX = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Size in bytes to which the log is truncated."""
@@ -309,6 +315,13 @@ def marks(db: Database) -> None:
 def popup_textures(db: Database) -> None:
     """Creates the textures that popups are about."""
     db.execute(POPUP_TEXTURES)
+
+
+@migrations()
+def tokens(db: Database) -> None:
+    """Creates the tokens of clients."""
+    for statement in TOKENS:
+        db.execute(statement)
 
 
 def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:
