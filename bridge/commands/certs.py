@@ -25,7 +25,7 @@ NAMES = click.option(
 
 TRUST: tuple[tuple[Text, Text], ...] = (
     (text("PopBridge's editors and tools"), text("nothing to do: they read `connection.json`")),
-    (text("Godot games and other scripts"), text("TLSOptions.client() with the certificate in {file}")),
+    (text("Scripts in a game engine"), text("give its TLS options {file}: see docs/guides/tls.md")),
     (text("curl, Python and Node"), text("curl --cacert {file}, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS")),
     (text("Windows"), text("certutil -user -addstore Root {file}")),
     (text("macOS"), text("security add-trusted-cert -r trustRoot -k login.keychain {file}")),

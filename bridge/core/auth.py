@@ -33,6 +33,10 @@ ID_BYTES = 6
 """Random bytes of a token's id: 8 characters."""
 
 
+ANY_ADDRESS = ("", "0.0.0.0", "::")
+"""Addresses to listen on that mean all of the machine's."""
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host` is a loopback address or `localhost` (RFC 6761 §6.3)."""
     bare = host.strip("[]").rstrip(".").lower()
