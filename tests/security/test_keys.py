@@ -285,7 +285,11 @@ def test_a_key_in_the_environment_or_a_named_file_comes_first_and_takes_over(tmp
     assert MasterKey.find(home, environment={}).read().kind == "environment"
 
 
-@pytest.mark.parametrize("content", ["short", "0000:AAAA", f"{key_id(OLD)}:{'A' * 43}", "ü" * 43])
+@pytest.mark.parametrize(
+    "content",
+    ["short", "0000:AAAA", f"{key_id(OLD)}:{'A' * 43}", "ü" * 43],
+    ids=["short", "another id", "another key", "no ASCII"],
+)
 def test_a_damaged_key_is_refused_and_named(content: str) -> None:
     with pytest.raises(UserError, match="the place"):
         parse_keys(content, "the place")
