@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 from accel.execution.backoff import Backoff
 from accel.text import AnyText, readable, text
 from bridge.client import trust
+from bridge.client.local_socket import connect_locally
 from bridge.core import auth, errors
 from bridge.core.codec import server_codec
 from bridge.core.errors import CLOSE_CODES, ErrorCode, RemoteProtocolError, RequestError, UserError
@@ -116,14 +117,14 @@ async def dial(file: ConnectionFile, nonce: str) -> ClientConnection:
         raise UserError(
             text("The daemon at {ws} is from PopBridge 0.2 or older. Restart `popbridge serve`.", ws=file.ws)
         )
-    url = f"{file.ws}?token={token_id}&nonce={nonce}"
+    address = f"{file.ws}?token={token_id}&nonce={nonce}"
     try:
         try:
-            return await _open(file, url)
+            return await _open(file, address)
         except ssl.SSLError:
             if not trust.refresh(file):
                 raise
-            return await _open(file, url)
+            return await _open(file, address)
     except ssl.SSLError as error:
         raise trust.refusal(file, error) from None
     except (OSError, InvalidHandshake) as error:
@@ -136,10 +137,13 @@ async def dial(file: ConnectionFile, nonce: str) -> ClientConnection:
         ) from None
 
 
-async def _open(file: ConnectionFile, url: str) -> ClientConnection:
+async def _open(file: ConnectionFile, address: str) -> ClientConnection:
+    local = await asyncio.to_thread(connect_locally, file)
     return await connect(
-        url,
-        ssl=trust.context(file),
+        # The Unix socket isn't encrypted: nothing of it leaves the machine.
+        address if local is None else address.replace("wss:", "ws:", 1),
+        sock=local,
+        ssl=trust.context(file) if local is None else None,
         subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
         max_size=MAX_FRAME,
         compression=None,

@@ -66,13 +66,13 @@ def refresh(file: ConnectionFile) -> bool:
     """Takes over the certificate that `connection.json` names now; returns whether it is another one.
 
     The daemon renews its certificate while it runs, so a refused certificate may be its new one. Another
-    daemon's isn't taken over: it has other sessions.
+    process's isn't taken over: it has other tokens and sessions.
     """
     try:
         now = ConnectionFile.read(Path(file.path))
     except UserError:
         return False
-    if (now.pid, now.http) != (file.pid, file.http) or now.fingerprint == file.fingerprint:
+    if now.pid != file.pid or now.fingerprint == file.fingerprint:
         return False
     file.fingerprint, file.ca = now.fingerprint, now.ca
     return True

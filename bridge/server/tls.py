@@ -40,6 +40,8 @@ CURVE = "X25519"
 WATCH_S = 2.0
 """Seconds between looks at the certificate's files."""
 RENEWAL_RETRY_S = 3600.0
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104: names no address to listen on
+"""The addresses for all interfaces, with loopback's for clients of this machine."""
 CLIENT_HELLO = 0x16
 """First byte of a TLS connection, the record type `handshake` (RFC 8446 §5.1)."""
 PLAIN_ANSWER = (
@@ -102,7 +104,7 @@ class Certificate:
 
     def host_for(self, address: str) -> str:
         """Returns the name for URLs of this machine's clients: `address`, or one that the certificate has."""
-        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+        local = ANY.get(address, address)
         if self.leaf.covers(local):
             return local
         return next((name for name in self.leaf.names if not name.startswith("*.")), local)

@@ -74,7 +74,7 @@ class TestServe:
     ) -> None:
         code, _, err = popbridge("serve", "--set", "sesion.keep_s=5")
         assert code == 2 and "--set sesion.keep_s: " in err and "session.keep_s or" in err
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         (home / "settings.toml").write_text("[imagess]\nmax_pixels = 1\n", encoding="utf-8")
         code, _, err = popbridge("config")
         assert code == 2 and "images.max_pixels?" in err

@@ -22,6 +22,7 @@ from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, resolve
 from bridge.host.host import Registry
 from bridge.server import serve
+from bridge.store.home import HomeLock, create_folders
 from tests.server.daemons import ProcessDaemon, paths_in, until
 from tests.server.wire import deaf, dial, identity, session, stall
 
@@ -139,11 +140,12 @@ def test_a_second_daemon_as_a_process_says_so_in_one_line(process: ProcessDaemon
     assert "Traceback" not in second.stderr
 
 
-def test_a_second_daemon_while_the_first_has_no_file_yet(process: ProcessDaemon) -> None:
-    process.start()
-    process.paths.connection_file.unlink()
-    with pytest.raises(UserError, match="already running; stop it first"):
-        begin(process.paths.data)
+def test_a_second_daemon_while_the_first_has_no_file_yet(tmp_path: Path) -> None:
+    paths = paths_in(tmp_path)
+    create_folders(paths)
+    with HomeLock(paths), pytest.raises(UserError, match="already running") as caught:
+        begin(tmp_path)
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_a_killed_daemons_files_are_in_nobodys_way(process: ProcessDaemon) -> None:
@@ -219,7 +221,7 @@ def fixed(tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk of its own that may only be read."""
     folder = tmp_path / "home"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no disk may be mounted here")
     (folder / "cache").mkdir()
@@ -262,7 +264,7 @@ def test_a_start_that_fails_is_no_success(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_connection_file_that_cant_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "connection.tmp").mkdir()
+    (tmp_path / "connection.json").mkdir()
     with pytest.raises(UserError, match=r"Can't write .*connection\.json"):
         begin(tmp_path)
 

@@ -33,7 +33,8 @@ def bridge(
             certificates.create(Path(home, "certs"))
             settings["tls"] = "on"
         given = {f"POPBRIDGE_{name.upper()}": str(value) for name, value in settings.items()}
-        env = {**os.environ, "POPBRIDGE_HOME": home, **given}
+        roots = tempfile.gettempdir()
+        env = {**os.environ, "POPBRIDGE_HOME": home, "POPBRIDGE_ROOTS": roots, **given}
         with _process(command, env, stdout=subprocess.DEVNULL) as process:
             file = Path(home, "connection.json")
             _until(file.exists)
