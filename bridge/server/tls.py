@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from accel.text import text
+from bridge.core import auth
 from bridge.core.errors import UserError
 from bridge.core.settings import Settings
 from bridge.paths import Paths
@@ -92,7 +93,7 @@ class Certificate:
     def check_host(self, host: str) -> None:
         """Raises UserError if a daemon that listens on `host` couldn't be reached under a name that it
         certifies."""
-        if host in ANY or self.leaf.covers(host) or not self.leaf.is_local:
+        if host in auth.ANY_ADDRESS or self.leaf.covers(host) or not self.leaf.is_local:
             return
         raise UserError(
             text(

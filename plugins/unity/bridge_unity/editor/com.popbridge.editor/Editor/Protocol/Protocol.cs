@@ -893,7 +893,7 @@ namespace PopBridge.Protocol
 
     /// <summary>The progress of a request, if its workload reports it; dropped while no client is
     /// connected.</summary>
-    public sealed class Progress : Message
+    public sealed class ProgressMessage : Message
     {
         public override string Type => "progress";
 
@@ -904,9 +904,9 @@ namespace PopBridge.Protocol
         /// <summary>The current step, for people.</summary>
         public string Stage = "";
 
-        internal static Progress Read(MapReader fields)
+        internal static ProgressMessage Read(MapReader fields)
         {
-            return new Progress
+            return new ProgressMessage
             {
                 Id = fields.Int("id", 0, 9007199254740991),
                 Fraction = fields.Float("fraction", 0, 1),
@@ -1065,7 +1065,7 @@ namespace PopBridge.Protocol
     }
 
     /// <summary>The answer to a failed request or command.</summary>
-    public sealed class Error : Message
+    public sealed class ErrorMessage : Message
     {
         public override string Type => "error";
 
@@ -1090,9 +1090,9 @@ namespace PopBridge.Protocol
         /// <summary>`unknown`: it may have been done.</summary>
         public string Outcome = "failed";
 
-        internal static Error Read(MapReader fields)
+        internal static ErrorMessage Read(MapReader fields)
         {
-            return new Error
+            return new ErrorMessage
             {
                 Seq = fields.OptionalInt("seq", 1, 9007199254740991),
                 Code = fields.Text("code", 1, 128, false),
@@ -1184,7 +1184,7 @@ namespace PopBridge.Protocol
     }
 
     /// <summary>An event in an editor, or (with `seq`) in the server.</summary>
-    public sealed class Event : Message
+    public sealed class EventMessage : Message
     {
         public override string Type => "event";
 
@@ -1195,9 +1195,9 @@ namespace PopBridge.Protocol
         /// <summary>The event's data; see the editor contract.</summary>
         public Dictionary<string, object> Data = new Dictionary<string, object>();
 
-        internal static Event Read(MapReader fields)
+        internal static EventMessage Read(MapReader fields)
         {
-            return new Event
+            return new EventMessage
             {
                 Seq = fields.OptionalInt("seq", 1, 9007199254740991),
                 Name = fields.Text("name", 1, 128, false),
@@ -1247,7 +1247,7 @@ namespace PopBridge.Protocol
     }
 
     /// <summary>One button of a popup, or one line of its menu.</summary>
-    public sealed class Action : Record
+    public sealed class PopupAction : Record
     {
         /// <summary>The value for `answer.action`.</summary>
         public string Id;
@@ -1267,9 +1267,9 @@ namespace PopBridge.Protocol
         /// are `answer.choices`.</summary>
         public List<Choice> Choices = new List<Choice>();
 
-        internal static Action Read(MapReader fields)
+        internal static PopupAction Read(MapReader fields)
         {
-            return new Action
+            return new PopupAction
             {
                 Id = fields.Text("id", 1, 128, false),
                 Label = fields.Text("label", 0, 4096, false),
@@ -1412,7 +1412,7 @@ namespace PopBridge.Protocol
         /// <summary>Text of several lines with **bold**, `code` and `[label](https://...)`.</summary>
         public string Body;
         /// <summary>The buttons, in this order.</summary>
-        public List<Action> Actions;
+        public List<PopupAction> Actions;
         /// <summary>The severity, for styling.</summary>
         public string Severity = "info";
         /// <summary>An image: the SHA-256 of a blob, lower-case hex.</summary>
@@ -1430,7 +1430,7 @@ namespace PopBridge.Protocol
         /// <summary>The SHA-256 of a blob with `items` as JSON, if they are too large for a frame.</summary>
         public string ItemsBlob;
         /// <summary>Further actions, in a menu beside the buttons.</summary>
-        public List<Action> Menu = new List<Action>();
+        public List<PopupAction> Menu = new List<PopupAction>();
         /// <summary>The popup whose place on the screen it takes. If that one is still open, it is
         /// closed.</summary>
         public long? Replaces;
@@ -1446,7 +1446,7 @@ namespace PopBridge.Protocol
                 Kind = fields.Text("kind", 1, 128, false),
                 Title = fields.Text("title", 0, 4096, false),
                 Body = fields.Text("body", 0, 32768, false),
-                Actions = fields.List("actions", MapReader.ItemRecord(Action.Read), 8),
+                Actions = fields.List("actions", MapReader.ItemRecord(PopupAction.Read), 8),
                 Severity = fields.Choice("severity", new[] { "error", "info", "warning" }, "info"),
                 Image = fields.OptionalText("image", 0, int.MaxValue, true),
                 Fields = fields.OptionalList("fields", MapReader.ItemRecord(Field.Read), int.MaxValue),
@@ -1455,7 +1455,7 @@ namespace PopBridge.Protocol
                 Present = fields.Choice("present", new[] { "dock", "modal", "toast" }, "dock"),
                 Items = fields.List("items", MapReader.ItemRecord(PopupItem.Read), int.MaxValue, new List<PopupItem>()),
                 ItemsBlob = fields.OptionalText("items_blob", 0, int.MaxValue, true),
-                Menu = fields.List("menu", MapReader.ItemRecord(Action.Read), 8, new List<Action>()),
+                Menu = fields.List("menu", MapReader.ItemRecord(PopupAction.Read), 8, new List<PopupAction>()),
                 Replaces = fields.OptionalInt("replaces", 0, 9007199254740991),
                 Progress = fields.OptionalFloat("progress", 0, 1),
             };
@@ -1895,12 +1895,12 @@ namespace PopBridge.Protocol
                 case "hello": return Hello.Read(fields);
                 case "ready": return Ready.Read(fields);
                 case "accepted": return Accepted.Read(fields);
-                case "progress": return Progress.Read(fields);
+                case "progress": return ProgressMessage.Read(fields);
                 case "result": return Result.Read(fields);
-                case "error": return Error.Read(fields);
+                case "error": return ErrorMessage.Read(fields);
                 case "cancel": return Cancel.Read(fields);
                 case "command": return Command.Read(fields);
-                case "event": return Event.Read(fields);
+                case "event": return EventMessage.Read(fields);
                 case "popup": return Popup.Read(fields);
                 case "popup_close": return PopupClose.Read(fields);
                 case "popup_progress": return PopupProgress.Read(fields);
@@ -1912,9 +1912,9 @@ namespace PopBridge.Protocol
             switch (type)
             {
                 case "result": return Result.Read(fields);
-                case "error": return Error.Read(fields);
+                case "error": return ErrorMessage.Read(fields);
                 case "cancel": return Cancel.Read(fields);
-                case "event": return Event.Read(fields);
+                case "event": return EventMessage.Read(fields);
                 case "identify": return Identify.Read(fields);
                 case "request": return Request.Read(fields);
                 case "answer": return Answer.Read(fields);
