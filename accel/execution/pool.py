@@ -122,7 +122,7 @@ class Worker:
         self._measure_at = 0.0
 
     @classmethod
-    async def spawn(cls, setup: Setup, env: Mapping[str, str], budget: MemoryBudget) -> Worker:
+    async def spawn(cls, setup: Setup, env: Mapping[str, str]) -> Worker:
         """Starts a process without waiting until it is ready. Raises OSError."""
         loop = asyncio.get_running_loop()
         python, more = interpreter(sys.platform, sys.executable, BASE)
@@ -153,8 +153,6 @@ class Worker:
                 remove_folder(folder)
             raise
         worker = cls(transport, wire, folder)
-        if setup.memory_mib:
-            budget.assign(worker.pid, setup.memory_mib << 20)
         worker._write(pack(setup))
         return worker
 
@@ -690,11 +688,13 @@ class Pool:
         self._spawning += 1
         try:
             setup = replace(self._setup, free=self.budget.free)
-            worker = await Worker.spawn(setup, self._env, self.budget)
+            worker = await Worker.spawn(setup, self._env)
         finally:
             self._spawning -= 1
         if self._closing.is_set():
             return await worker.end()
+        if setup.memory_mib:
+            self.budget.assign(worker.pid, setup.memory_mib << 20)
         self._all.add(worker)
         if warm:
             self._starting += 1
