@@ -101,15 +101,13 @@ class WorkerDied(Exception):
 class Worker:
     """A worker process, which runs one job at a time."""
 
-    def __init__(
-        self, transport: asyncio.SubprocessTransport, wire: _Wire, folder: Path | None = None
-    ) -> None:
+    def __init__(self, transport: asyncio.SubprocessTransport, wire: _Wire) -> None:
         stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
         self._transport = transport
         self._stdin = stdin
         self._wire = wire
         self.pid = transport.get_pid()
-        self.folder = folder
+        self.folder: Path | None = None
         """The folder that it may write to; None if it isn't in a sandbox."""
         self.doing = ""
         """Name of the running workload; empty when idle."""
@@ -152,7 +150,8 @@ class Worker:
             if folder is not None:
                 remove_folder(folder)
             raise
-        worker = cls(transport, wire, folder)
+        worker = cls(transport, wire)
+        worker.folder = folder
         worker._write(pack(setup))
         return worker
 
