@@ -42,7 +42,14 @@ ANSWER_REFERENCES = (BlobColumn("jobs", ("answer",), _ANSWERED),)
 """Answers stored for repeated keys; their blobs stay while there is room."""
 
 COLUMNS_WITHOUT_BLOBS = frozenset(
-    {("sessions", "identify"), ("jobs", "digest"), ("marks", "mark"), ("popup_textures", "textures")}
+    {
+        ("sessions", "identify"),
+        ("jobs", "digest"),
+        ("marks", "mark"),
+        ("popup_textures", "textures"),
+        ("tokens", "stored_key"),
+        ("tokens", "server_key"),
+    }
 )
 """Packed columns that never contain the name of a blob."""
 
