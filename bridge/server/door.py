@@ -120,7 +120,8 @@ class Door:
         self.most_unproven = max(1, min(settings["connections_unidentified"], self.most // 2))
         self._rate = settings["limits.peer_requests_s"]
         self._failures = settings["limits.failed_attempts"]
-        self._peers: dict[str, Peer] = {}
+        self.peers: dict[str, Peer] = {}
+        """Peers by name; those without a connection may be forgotten."""
         self._lines = TokenBucket(LOG_RATE, LOG_BURST, time.monotonic())
         self._silent = 0
         """Failed attempts since the last line in the log."""
@@ -207,7 +208,7 @@ class Door:
 
     def _largest(self) -> ClientSocket:
         """Returns the oldest connection of the peer with the most connections without a token."""
-        largest = max(self._peers.values(), key=lambda peer: len(peer.unproven))
+        largest = max(self.peers.values(), key=lambda peer: len(peer.unproven))
         return next(iter(largest.unproven))
 
     def _peer_of(self, client: ClientSocket) -> Peer:
@@ -217,25 +218,25 @@ class Door:
             key, is_refusable = f"user {user}", user not in (0, self._owners.own)
         else:
             key, is_refusable = _network(client)
-        peer = self._peers.get(key)
+        peer = self.peers.get(key)
         if peer is None:
             now = time.monotonic()
-            if len(self._peers) >= MAX_PEERS:
+            if len(self.peers) >= MAX_PEERS:
                 self._forget_peers(now)
             requests = TokenBucket(self._rate, now=now)
             failures = TokenBucket(self._failures / 60, self._failures, now)
-            peer = self._peers[key] = Peer(key, requests, failures, is_refusable=is_refusable)
+            peer = self.peers[key] = Peer(key, requests, failures, is_refusable=is_refusable)
         return peer
 
     def _forget_peers(self, now: float) -> None:
-        gone = [key for key, peer in self._peers.items() if not peer.unproven]
+        gone = [key for key, peer in self.peers.items() if not peer.unproven]
         idle = [
             key
             for key in gone
-            if self._peers[key].requests.is_full(now) and self._peers[key].failures.is_full(now)
+            if self.peers[key].requests.is_full(now) and self.peers[key].failures.is_full(now)
         ]
         for key in idle or gone[: MAX_PEERS // 2]:
-            del self._peers[key]
+            del self.peers[key]
 
 
 def client_of(scope: Mapping[str, Any]) -> ClientSocket | None:
