@@ -29,8 +29,11 @@ log = logging.getLogger(__name__)
 
 SPARE_FILES = 1024
 """Open files besides connections: pipes of workers, the store and uploads."""
-BATCH = 16
+BATCH = 4
 """Most connections that are accepted before other work has its turn."""
+STRANGER_SHARE = 8
+"""Another user or machine may have `connections_unidentified` divided by this. What these do at the same
+moment, such as their handshakes, delays everybody else."""
 PAUSE_S = 0.05
 """Pause of accepting while there is no descriptor left."""
 MAX_DELAY_S = 10.0
@@ -118,6 +121,7 @@ class Door:
         self.most = capacity - spare
         """Maximum number of open connections."""
         self.most_unproven = max(1, min(settings["connections_unidentified"], self.most // 2))
+        self._most_of_stranger = max(1, self.most_unproven // STRANGER_SHARE)
         self._rate = settings["limits.peer_requests_s"]
         self._failures = settings["limits.failed_attempts"]
         self.peers: dict[str, Peer] = {}
@@ -148,6 +152,8 @@ class Door:
             with contextlib.suppress(OSError):
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             client.drop("peer")
+        elif peer.is_refusable and len(peer.unproven) > self._most_of_stranger:
+            next(iter(peer.unproven)).drop("unidentified")
         elif self.unproven > self.most_unproven:
             self._largest().drop("unidentified")
         elif self.open > self.most:

@@ -41,8 +41,8 @@ class Rates:
             raise self._refusal("bytes_s", self._limits[1], wait_s)
 
     def pause_s(self, now: float) -> float:
-        """Counts a message that is no request, and so can't be refused; returns the seconds before the next may
-        be read."""
+        """Counts a message that is no request, so it can't be refused; returns the seconds before the next
+        may be read."""
         return min(self._messages.charge(1, now), MAX_PAUSE_S)
 
     def _refusal(self, limit: str, most: int, wait_s: float) -> RequestError:

@@ -70,9 +70,9 @@ def world() -> Iterator[Callable[..., World]]:
 
 def test_the_oldest_of_whoever_has_the_most_is_dropped(world: Callable[..., World]) -> None:
     here = world(connections_unidentified=4)
-    mine = here.connect(1)
-    theirs = [here.connect(2) for _ in range(3)]
-    assert here.connect(1) is not None
+    mine = here.connect(0)
+    theirs = [here.connect(7) for _ in range(3)]
+    assert here.connect(0) is not None
     assert mine and mine.is_counted
     assert [each is not None and each.is_counted for each in theirs] == [False, True, True]
     assert here.counts.dropped == {"unidentified": 1}
@@ -86,11 +86,17 @@ def test_one_address_for_all_users_drops_the_oldest_of_all(world: Callable[..., 
 
 
 def test_those_that_have_proven_a_token_stay_and_dont_count(world: Callable[..., World]) -> None:
-    here = world(connections_unidentified=2)
+    here = world(connections_unidentified=16)
     proven = [here.connect(proves=True) for _ in range(5)]
     unproven = [here.connect() for _ in range(5)]
     assert all(each is not None and each.is_counted for each in proven)
     assert sum(each is not None and each.is_counted for each in unproven) == 2
+
+
+def test_strangers_have_a_share_of_their_own(world: Callable[..., World]) -> None:
+    here = world(connections_unidentified=16)
+    found = [here.connect(user) for user in (1, 1, 1, 2, 2)]
+    assert [each is not None and each.is_counted for each in found] == [False, True, True, True, True]
 
 
 def test_a_user_that_connects_too_often_is_refused_and_others_arent(world: Callable[..., World]) -> None:
@@ -111,11 +117,11 @@ def test_descriptors_are_kept_for_files(world: Callable[..., World], monkeypatch
     monkeypatch.setattr(doors, "descriptor_limit", lambda: 12)
     here = world()
     assert (here.door.most, here.door.most_unproven) == (6, 3)
-    proven = [here.connect(proves=True) for _ in range(5)]
-    unproven = [here.connect() for _ in range(2)]
+    proven = [here.connect(7, proves=True) for _ in range(5)]
+    unproven = [here.connect(7) for _ in range(2)]
     assert [each is not None and each.is_counted for each in unproven] == [False, True]
-    assert here.connect(proves=True) is not None
-    assert here.connect(proves=True) is None, "all others have a token"
+    assert here.connect(7, proves=True) is not None
+    assert here.connect(7, proves=True) is None, "all others have a token"
     assert all(each is not None and each.is_counted for each in proven)
     here.door.relieve()
     assert here.counts.dropped["descriptors"] == 3
