@@ -53,6 +53,7 @@ from bridge.store.backups import DailyBackup
 from bridge.store.blob_refs import ANSWER_REFERENCES, REFERENCES, blob_references
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable_error
+from bridge.store.encryption import Vault
 from bridge.store.key_rotation import open_vault
 from bridge.store.master_key import VARIABLE, MasterKey
 from bridge.store.store import Store
@@ -73,12 +74,12 @@ class Bridge:
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
-        # Created first: if this fails, no database needs closing.
-        blobs = self.blobs = _blob_store(paths.blobs, settings)
         master = MasterKey.find(paths.data, settings["encryption_key_file"], home=paths.home is not None)
         vault = open_vault(master, paths.database, seals=settings["encryption"])
         # Worker processes must not inherit it.
         os.environ.pop(VARIABLE, None)
+        # Created first: if this fails, no database needs closing.
+        blobs = self.blobs = _blob_store(paths.blobs, settings, vault)
         self.store = Store(paths.database, migrations, vault=vault)
         total = Total(settings["session.unacked_mib"] << 20)
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
@@ -116,7 +117,7 @@ class Bridge:
             settings, registry, paths.responses_file, limits, blobs, executor.run, vault
         )
         self._copies_lock = threading.Lock()
-        self._key_watch = KeyWatch(master, vault, self.store, self._responses, self._copies_lock)
+        self._key_watch = KeyWatch(master, vault, self.store, paths.blobs, self._responses, self._copies_lock)
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
@@ -235,6 +236,7 @@ class Bridge:
         await self._executor.close()
         await self._commands.close()
         await self.store.close()
+        self.blobs.close()
 
     async def _tick(self) -> None:
         while True:
@@ -269,9 +271,15 @@ class Bridge:
         await self.flows.sharing.bequeath(live, self.flows.present)
 
 
-def _blob_store(folder: Path, settings: Settings) -> BlobStore:
+def _blob_store(folder: Path, settings: Settings, vault: Vault) -> BlobStore:
     try:
-        return BlobStore(folder, settings["blobs.max_size"], settings["blobs.quota"])
+        return BlobStore(
+            folder,
+            settings["blobs.max_size"],
+            settings["blobs.quota"],
+            vault=vault,
+            seals=settings["encryption_blobs"],
+        )
     except OSError as error:
         raise errors.UserError(
             text(
