@@ -70,7 +70,7 @@ class Input(Struct, frozen=True):
     name: str
     """The client's name for it, used in error messages."""
     path: str
-    """The file to open for reading."""
+    """The file to open for reading. Its own name tells nothing: see `name`."""
     confined: bool = False
     """Whether `path`, which has no links then, must lead to this very file when it is opened."""
 

@@ -101,15 +101,13 @@ class WorkerDied(Exception):
 class Worker:
     """A worker process, which runs one job at a time."""
 
-    def __init__(
-        self, transport: asyncio.SubprocessTransport, wire: _Wire, folder: Path | None = None
-    ) -> None:
+    def __init__(self, transport: asyncio.SubprocessTransport, wire: _Wire) -> None:
         stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
         self._transport = transport
         self._stdin = stdin
         self._wire = wire
         self.pid = transport.get_pid()
-        self.folder = folder
+        self.folder: Path | None = None
         """The folder that it may write to; None if it isn't in a sandbox."""
         self.doing = ""
         """Name of the running workload; empty when idle."""
@@ -122,7 +120,7 @@ class Worker:
         self._measure_at = 0.0
 
     @classmethod
-    async def spawn(cls, setup: Setup, env: Mapping[str, str], budget: MemoryBudget) -> Worker:
+    async def spawn(cls, setup: Setup, env: Mapping[str, str]) -> Worker:
         """Starts a process without waiting until it is ready. Raises OSError."""
         loop = asyncio.get_running_loop()
         python, more = interpreter(sys.platform, sys.executable, BASE)
@@ -152,9 +150,8 @@ class Worker:
             if folder is not None:
                 remove_folder(folder)
             raise
-        worker = cls(transport, wire, folder)
-        if setup.memory_mib:
-            budget.assign(worker.pid, setup.memory_mib << 20)
+        worker = cls(transport, wire)
+        worker.folder = folder
         worker._write(pack(setup))
         return worker
 
@@ -690,11 +687,13 @@ class Pool:
         self._spawning += 1
         try:
             setup = replace(self._setup, free=self.budget.free)
-            worker = await Worker.spawn(setup, self._env, self.budget)
+            worker = await Worker.spawn(setup, self._env)
         finally:
             self._spawning -= 1
         if self._closing.is_set():
             return await worker.end()
+        if setup.memory_mib:
+            self.budget.assign(worker.pid, setup.memory_mib << 20)
         self._all.add(worker)
         if warm:
             self._starting += 1

@@ -24,18 +24,18 @@ NAMES = click.option(
     "--name", "names", multiple=True, metavar="HOST", help="Another host name or address; repeatable."
 )
 
-TRUST: tuple[tuple[Text, Text], ...] = (
+TRUST: tuple[tuple[AnyText, AnyText], ...] = (
     (text("PopBridge's editors and tools"), text("nothing to do: they read `connection.json`")),
-    (text("Godot games and other scripts"), text("TLSOptions.client() with the certificate in {file}")),
-    (text("curl, Python and Node"), text("curl --cacert {file}, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS")),
-    (text("Windows"), text("certutil -user -addstore Root {file}")),
-    (text("macOS"), text("security add-trusted-cert -r trustRoot -k login.keychain {file}")),
+    (text("Scripts in a game engine"), text("give its TLS options {file}: see docs/guides/tls.md")),
+    ("curl, Python, Node", "curl --cacert {file}, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS"),
+    ("Windows", "certutil -user -addstore Root {file}"),
+    ("macOS", "security add-trusted-cert -r trustRoot -k login.keychain {file}"),
     (
-        text("Debian, Ubuntu"),
-        text("sudo cp {file} /usr/local/share/ca-certificates/popbridge.crt && sudo update-ca-certificates"),
+        "Debian, Ubuntu",
+        "sudo cp {file} /usr/local/share/ca-certificates/popbridge.crt && sudo update-ca-certificates",
     ),
-    (text("Fedora, Arch"), text("sudo trust anchor {file}")),
-    (text("Firefox"), text("Settings › Privacy & Security › View Certificates › Authorities › Import")),
+    ("Fedora, Arch", "sudo trust anchor {file}"),
+    ("Firefox", text("Settings › Privacy & Security › View Certificates › Authorities › Import {file}")),
 )
 """How programs trust the authority, by program or system."""
 
@@ -133,7 +133,8 @@ def trust() -> None:
             )
         )
     for name, how in TRUST:
-        click.echo(f"\n{say(name)}\n    {say(how.fill(file=quoted(file)))}")
+        template = how.fill if isinstance(how, Text) else how.format
+        click.echo(f"\n{say(name)}\n    {say(template(file=quoted(file)))}")
 
 
 def _written(paths: Paths, make: Callable[[Path], Leaf]) -> Leaf:

@@ -214,7 +214,7 @@ async def _convert(paths: Paths, settings: Settings, master: MasterKey) -> None:
                 responses = Store(
                     paths.responses_file, response_tables.migrations, readers=1, durable=False, vault=vault
                 )
-        await KeyRotation(master, vault, store, threading.Lock()).settle(responses)
+        await KeyRotation(master, vault, store, paths.blobs, threading.Lock()).settle(responses)
     except (StoreError, *FAILURES, OSError) as error:
         raise UserError(
             text(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from accel.text import plural, text
+from accel.text import AnyText, plural, text
 from bridge.commands.options import as_json, print_json
 from bridge.commands.terminal import say, table
 from bridge.core.access import LOCAL_ID
@@ -18,11 +19,11 @@ from bridge.store.database import open_readonly
 from bridge.store.records import FAILURES, local_time_text
 from bridge.store.roots import Root, RootStore, check_root, open_roots, resolved_root
 
-SOURCES = {
-    "install": text("popbridge install"),
-    "terminal": text("popbridge roots add"),
+SOURCES: Mapping[str, AnyText] = {
+    "install": "popbridge install",
+    "terminal": "popbridge roots add",
     "editor": text("an editor's popup"),
-    "run": text("popbridge run, while it runs"),
+    "run": "popbridge run",
 }
 
 TOKEN = click.option(
@@ -81,13 +82,7 @@ def remove(folder: Path) -> None:
         count = store.remove(found)
         rest = [root.path for root in store.all()]
     if not count:
-        raise UserError(
-            text(
-                "{path} isn't listed. `popbridge roots list` shows the folders: {count}.",
-                path=found,
-                count=len(rest),
-            )
-        )
+        raise UserError(text("{path} isn't listed. `popbridge roots list` shows the folders.", path=found))
     above = [root for root in rest if Path(found).is_relative_to(root)]
     click.echo(say(text("PopBridge may no longer read {path}.", path=found)))
     if above:

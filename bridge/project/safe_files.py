@@ -350,7 +350,7 @@ def _parts(root: Path, relative: str) -> list[str]:
     path = PurePosixPath(relative)
     parts = list(path.parts)
     # A colon begins a stream or, like a backslash, leads elsewhere on Windows.
-    is_odd = "\0" in relative or (os.name == "nt" and any(character in relative for character in ":\\"))
+    is_odd = "\0" in relative or (sys.platform == "win32" and not {":", "\\"}.isdisjoint(relative))
     if not parts or path.is_absolute() or ".." in parts or is_odd:
         raise UserError(
             text("{path} isn't a path below the project {project}.", path=repr(relative), project=root)
@@ -397,7 +397,7 @@ if sys.platform == "win32":
         )
         if handle is None or handle == wintypes.HANDLE(-1).value:
             raise ctypes.WinError(ctypes.get_last_error())
-        info = (wintypes.DWORD * 2)()
+        info = (ctypes.c_uint32 * 2)()
         known = _kernel.GetFileInformationByHandleEx(
             handle, _ATTRIBUTE_TAG_INFO, ctypes.byref(info), ctypes.sizeof(info)
         )

@@ -173,8 +173,8 @@ def create(folder: Path, names: Iterable[str] = (), *, force: bool = False) -> L
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(is_authority=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        # Not critical, unlike RFC 5280 demands: mbed TLS, which is Godot's, refuses extensions that it
-        # doesn't know. Other libraries enforce it all the same.
+        # Not critical, though RFC 5280 demands it: mbed TLS, which some engines use, refuses critical
+        # extensions that it doesn't know. Other libraries enforce it all the same.
         .add_extension(_constraints(wanted), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -373,7 +373,7 @@ def _address(name: str) -> Address | None:
 def _alternative_names(names: Iterable[str], permitted: Sequence[x509.GeneralName]) -> list[x509.GeneralName]:
     """Returns names as a certificate has them, of which `permitted` are the authority's subtrees.
 
-    IPv4 addresses are host names as well: mbed TLS 2, which is that of older Godots, compares no addresses.
+    IPv4 addresses are host names as well: mbed TLS 2, which some engines use, compares no addresses.
     """
     found: list[x509.GeneralName] = []
     for name in names:

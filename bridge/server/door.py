@@ -29,8 +29,11 @@ log = logging.getLogger(__name__)
 
 SPARE_FILES = 1024
 """Open files besides connections: pipes of workers, the store and uploads."""
-BATCH = 16
+BATCH = 4
 """Most connections that are accepted before other work has its turn."""
+STRANGER_SHARE = 8
+"""Another user or machine may have `connections_unidentified` divided by this. What these do at the same
+moment, such as their handshakes, delays everybody else."""
 PAUSE_S = 0.05
 """Pause of accepting while there is no descriptor left."""
 MAX_DELAY_S = 10.0
@@ -118,9 +121,11 @@ class Door:
         self.most = capacity - spare
         """Maximum number of open connections."""
         self.most_unproven = max(1, min(settings["connections_unidentified"], self.most // 2))
+        self._most_of_stranger = max(1, self.most_unproven // STRANGER_SHARE)
         self._rate = settings["limits.peer_requests_s"]
         self._failures = settings["limits.failed_attempts"]
-        self._peers: dict[str, Peer] = {}
+        self.peers: dict[str, Peer] = {}
+        """Peers by name; those without a connection may be forgotten."""
         self._lines = TokenBucket(LOG_RATE, LOG_BURST, time.monotonic())
         self._silent = 0
         """Failed attempts since the last line in the log."""
@@ -147,6 +152,8 @@ class Door:
             with contextlib.suppress(OSError):
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             client.drop("peer")
+        elif peer.is_refusable and len(peer.unproven) > self._most_of_stranger:
+            next(iter(peer.unproven)).drop("unidentified")
         elif self.unproven > self.most_unproven:
             self._largest().drop("unidentified")
         elif self.open > self.most:
@@ -207,7 +214,7 @@ class Door:
 
     def _largest(self) -> ClientSocket:
         """Returns the oldest connection of the peer with the most connections without a token."""
-        largest = max(self._peers.values(), key=lambda peer: len(peer.unproven))
+        largest = max(self.peers.values(), key=lambda peer: len(peer.unproven))
         return next(iter(largest.unproven))
 
     def _peer_of(self, client: ClientSocket) -> Peer:
@@ -217,25 +224,25 @@ class Door:
             key, is_refusable = f"user {user}", user not in (0, self._owners.own)
         else:
             key, is_refusable = _network(client)
-        peer = self._peers.get(key)
+        peer = self.peers.get(key)
         if peer is None:
             now = time.monotonic()
-            if len(self._peers) >= MAX_PEERS:
+            if len(self.peers) >= MAX_PEERS:
                 self._forget_peers(now)
             requests = TokenBucket(self._rate, now=now)
             failures = TokenBucket(self._failures / 60, self._failures, now)
-            peer = self._peers[key] = Peer(key, requests, failures, is_refusable=is_refusable)
+            peer = self.peers[key] = Peer(key, requests, failures, is_refusable=is_refusable)
         return peer
 
     def _forget_peers(self, now: float) -> None:
-        gone = [key for key, peer in self._peers.items() if not peer.unproven]
+        gone = [key for key, peer in self.peers.items() if not peer.unproven]
         idle = [
             key
             for key in gone
-            if self._peers[key].requests.is_full(now) and self._peers[key].failures.is_full(now)
+            if self.peers[key].requests.is_full(now) and self.peers[key].failures.is_full(now)
         ]
         for key in idle or gone[: MAX_PEERS // 2]:
-            del self._peers[key]
+            del self.peers[key]
 
 
 def client_of(scope: Mapping[str, Any]) -> ClientSocket | None:

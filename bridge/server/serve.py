@@ -105,11 +105,13 @@ def _certificate(settings: Settings, paths: Paths) -> Certificate | None:
     host = settings["host"]
     if settings["tls"] == "off":
         if not auth.is_loopback(host):
+            name = "" if host in auth.ANY_ADDRESS else f" --name {host}"
             raise UserError(
                 text(
                     "`host` is {host}, which other machines can reach; that needs TLS. Run `popbridge certs "
-                    "init --name {host}`, then set `tls` to on.",
-                    host=host,
+                    "init{name}`, then set `tls` to on.",
+                    host=repr(host),
+                    name=name,
                 )
             )
         return None

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from accel.text import text
+from bridge.core import auth
 from bridge.core.errors import UserError
 from bridge.core.settings import Settings
 from bridge.paths import Paths
@@ -39,6 +40,8 @@ CURVE = "X25519"
 WATCH_S = 2.0
 """Seconds between looks at the certificate's files."""
 RENEWAL_RETRY_S = 3600.0
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104: names no address to listen on
+"""The addresses for all interfaces, with loopback's for clients of this machine."""
 CLIENT_HELLO = 0x16
 """First byte of a TLS connection, the record type `handshake` (RFC 8446 §5.1)."""
 PLAIN_ANSWER = (
@@ -90,7 +93,7 @@ class Certificate:
     def check_host(self, host: str) -> None:
         """Raises UserError if a daemon that listens on `host` couldn't be reached under a name that it
         certifies."""
-        if host in ("0.0.0.0", "::") or self.leaf.covers(host) or not self.leaf.is_local:
+        if host in auth.ANY_ADDRESS or self.leaf.covers(host) or not self.leaf.is_local:
             return
         raise UserError(
             text(
@@ -101,7 +104,7 @@ class Certificate:
 
     def host_for(self, address: str) -> str:
         """Returns the name for URLs of this machine's clients: `address`, or one that the certificate has."""
-        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+        local = ANY.get(address, address)
         if self.leaf.covers(local):
             return local
         return next((name for name in self.leaf.names if not name.startswith("*.")), local)

@@ -31,6 +31,7 @@ class Rates:
         self._counts = counts
         self.requests = TokenBucket(limits[0], now=now)
         self.bytes = TokenBucket(limits[1], now=now)
+        self._messages = TokenBucket(limits[0], now=now)
 
     def check(self, now: float) -> None:
         """Counts a request. Raises RequestError `rate_limited`, with the time to wait."""
@@ -40,8 +41,9 @@ class Rates:
             raise self._refusal("bytes_s", self._limits[1], wait_s)
 
     def pause_s(self, now: float) -> float:
-        """Counts a message that can't be refused; returns the seconds before the next may be read."""
-        return min(self.requests.charge(1, now), MAX_PAUSE_S)
+        """Counts a message that is no request, so it can't be refused; returns the seconds before the next
+        may be read."""
+        return min(self._messages.charge(1, now), MAX_PAUSE_S)
 
     def _refusal(self, limit: str, most: int, wait_s: float) -> RequestError:
         self._counts.limited[limit] += 1

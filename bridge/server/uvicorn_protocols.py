@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import http
 import logging
 import random
 import time
@@ -17,7 +18,9 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
 from websockets.protocol import State
+from websockets.server import ServerProtocol
 
 from bridge.core import auth
 from bridge.core.messages import MAX_FRAME
@@ -202,6 +205,16 @@ SHUTDOWN_S = 5
 """Seconds that a stopping daemon waits for connections to end."""
 
 
+class _ServerProtocol(ServerProtocol):
+    """The WebSocket protocol, whose own refusals of a handshake have our headers."""
+
+    def reject(self, status: http.HTTPStatus | int, text: str) -> Response:
+        response = super().reject(status, text)
+        for name, value in auth.SECURITY_HEADERS:
+            response.headers[name.decode()] = value.decode()
+        return response
+
+
 class BridgeProtocol(WebSocketsSansIOProtocol):
     """A WebSocket connection with deadlines and limits that uses little memory."""
 
@@ -217,6 +230,8 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     def __init__(self, heartbeat: Heartbeat, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._heartbeat = heartbeat
+        # uvicorn makes it, and has no option for its class.
+        self.conn.__class__ = _ServerProtocol
         # `asyncio.Event` and `Queue` take 1 to 3 KiB, for each of thousands of idle connections.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE

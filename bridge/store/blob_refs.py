@@ -50,6 +50,8 @@ COLUMNS_WITHOUT_BLOBS = frozenset(
         ("marks", "mark"),
         ("popup_textures", "textures"),
         ("encryption", "value"),
+        ("tokens", "stored_key"),
+        ("tokens", "server_key"),
     }
 )
 """Packed columns that never contain the name of a blob."""

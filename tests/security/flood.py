@@ -26,7 +26,7 @@ HANDSHAKE = (
     b"Sec-WebSocket-Protocol: bridge.v1.json\r\n\r\n"
 )
 BODY = b"PUT /blobs/%b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n" % (b"0" * 64)
-REQUESTS = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20_000
+REQUESTS = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 5_000
 
 
 class Flood:
@@ -90,7 +90,16 @@ def end_with_stdin() -> None:
     os._exit(0)
 
 
+def raise_file_limit() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 if __name__ == "__main__":
+    raise_file_limit()
     if sys.platform != "win32" and os.getuid() == 0:
         os.setuid(OTHER_USER)
     threading.Thread(target=end_with_stdin, daemon=True).start()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keyring.core
 import pytest
 from keyring.backends import chainer, null
 from keyring.backends.SecretService import Keyring as SecretService
@@ -22,13 +23,13 @@ from sqlite_utils import Database
 from bridge.core.errors import UserError
 from bridge.core.messages import Popup
 from bridge.paths import Paths
-from bridge.store import master_key
+from bridge.store import journal, master_key
 from bridge.store.backups import make_backup
 from bridge.store.column_encryption import TABLES, opened, stored_digest
 from bridge.store.database import connect, migrations, open_database, open_readonly
 from bridge.store.encryption import OVERHEAD, MissingKeyError, SealError, Vault, key_id, new_key, sealing_key
 from bridge.store.master_key import MasterKey, accepted_backend, parse_keys, write_keys
-from bridge.store.records import UnreadableRow
+from bridge.store.records import UnreadableRow, unpack
 from bridge.store.sessions import SessionStore
 from tests.security.stored import form, needs
 from tests.server.advised import popup
@@ -136,8 +137,6 @@ def test_every_column_with_bytes_is_encrypted_or_known_to_hold_digests(db: Datab
 
 
 def test_the_digest_of_a_request_confirms_no_guess(db: Database, tmp_path: Path) -> None:
-    from bridge.store import journal
-
     guess = hashlib.sha256(b"the request").digest()
     journal.accept(db, asked("k", digest=guess), "s", 1)
     (stored,) = db.execute("SELECT digest FROM jobs").fetchone()
@@ -148,10 +147,6 @@ def test_the_digest_of_a_request_confirms_no_guess(db: Database, tmp_path: Path)
     other = connect(tmp_path / "other.db", migrations, durable=False, vault=Vault([OLD]))
     assert stored_digest(other.conn, guess) != stored
     other.conn.close()
-
-
-def daemon(home: Path, **environment: str) -> ProcessDaemon:
-    return ProcessDaemon(home, **environment)
 
 
 async def filled(process: ProcessDaemon) -> str:
@@ -240,8 +235,6 @@ def titles(paths: Paths) -> list[str]:
     assert db is not None
     with contextlib.closing(db.conn):
         rows = db.query("SELECT id, message FROM popups ORDER BY id")
-        from bridge.store.records import unpack
-
         return [unpack(opened(db.conn, "popups", row)["message"], Popup).title for row in rows]
 
 
@@ -285,7 +278,11 @@ def test_a_key_in_the_environment_or_a_named_file_comes_first_and_takes_over(tmp
     assert MasterKey.find(home, environment={}).read().kind == "environment"
 
 
-@pytest.mark.parametrize("content", ["short", "0000:AAAA", f"{key_id(OLD)}:{'A' * 43}", "ü" * 43])
+@pytest.mark.parametrize(
+    "content",
+    ["short", "0000:AAAA", f"{key_id(OLD)}:{'A' * 43}", "ü" * 43],
+    ids=["short", "another id", "another key", "no ASCII"],
+)
 def test_a_damaged_key_is_refused_and_named(content: str) -> None:
     with pytest.raises(UserError, match="the place"):
         parse_keys(content, "the place")
@@ -326,8 +323,6 @@ def test_only_keyrings_that_encrypt_are_accepted(monkeypatch: pytest.MonkeyPatch
 def test_a_plaintext_keyring_of_the_system_gets_no_key(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import keyring.core
-
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
     monkeypatch.setattr(keyring.core, "_keyring_backend", None)

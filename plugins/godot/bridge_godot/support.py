@@ -24,6 +24,7 @@ from bridge.api import (
     TextureAsset,
     TextureUses,
     UserError,
+    read_text,
     text,
 )
 from bridge_godot import import_file
@@ -282,7 +283,7 @@ def addon_version(source: Path) -> str:
 def installed_files(project: Path) -> list[str]:
     """Returns the files that the manifest in a project names, perhaps of an older version. Raises OSError."""
     try:
-        manifest = (project / ADDON / MANIFEST).read_text(encoding="utf-8", errors="replace")
+        manifest = read_text(project / ADDON / MANIFEST)
     except FileNotFoundError:
         return []
     return [line for line in manifest.splitlines() if _is_safe_name(line)]
@@ -351,7 +352,7 @@ def _write_file(folder: ProjectFolder, name: str, content: bytes) -> AssetChange
 def _is_safe_name(name: str) -> bool:
     """Whether a line of the manifest, which anybody may have edited, is a path inside the addon's folder."""
     path = PurePosixPath(name)
-    is_odd = not name or name.startswith("#") or ":" in name or "\\" in name
+    is_odd = not name or name.startswith("#") or not {":", "\\", "\0"}.isdisjoint(name)
     return not is_odd and not path.is_absolute() and ".." not in path.parts
 
 
