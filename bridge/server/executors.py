@@ -100,8 +100,8 @@ class BlobExecutor:
         try:
             await asyncio.to_thread(self._blobs.adopt_private, name)
         except OSError as error:
-            what = text("Blob {name}", name=name)
-            raise WorkloadError(errors.STORAGE_FULL.name, storage_full_error(what, error).text) from None
+            failed = write_error(text("Blob {name}", name=name), error)
+            raise WorkloadError(failed.code.name, failed.text) from None
 
     async def _make_room(self, job: Job) -> None:
         what = text("What it makes")
