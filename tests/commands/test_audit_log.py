@@ -36,6 +36,8 @@ def test_all_entries_are_listed_or_one_kind_of_act(popbridge: Any, log: AuditLog
     for act, numbers in (("token", [1, 2]), ("token.revoke", [2]), ("root", [3])):
         code, out, _ = popbridge("audit-log", "show", "--act", act, "--json")
         assert [row["number"] for row in rows(out)] == numbers
+    code, out, _ = popbridge("audit-log", "show", "--limit", "2", "--json")
+    assert [row["number"] for row in rows(out)] == [2, 3]
     code, out, _ = popbridge("audit-log", "show", "--json")
     assert rows(out)[1] == {
         "number": 2,
