@@ -120,7 +120,9 @@ def looks(inputs, params, limits):
 def files(inputs, params, limits):
     """Makes an output file, and uses its temporary folder."""
     (Path(os.environ["TMPDIR"]) / "scratch").write_bytes(b"ordinary")
-    return Output("made", [OutputFile("one", "text/plain", params.target.encode())])
+    return Output(
+        "made", [OutputFile(name, "text/plain", params.target.encode()) for name in ("one", "same")]
+    )
 
 
 @workload("hostile.refused", version=1, params=Attack, inputs=(0, 1))
