@@ -273,7 +273,7 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             # Not needed any more, and as large as the rest of the connection. websockets keeps the request.
             self.request.headers.clear()
             del self.request, self.response
-            for name in ("asgi", "extensions", "state"):
+            for name in ("asgi", "extensions"):
                 del self.scope[name]  # type: ignore[misc]
             # Rebuilt, the table of attributes is half as large.
             self.__dict__ = dict(self.__dict__)
