@@ -212,6 +212,7 @@ class WebSocketEndpoint:
             logs.session.set(live)
             # Headers would take memory for as long as the connection lasts.
             scope["headers"].clear()
+            scope["query_string"] = b""
             log.info("session %s: connected, %s", live.id, live.description)
             while True:
                 message = connection.receive(await socket.receive())
