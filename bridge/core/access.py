@@ -113,6 +113,8 @@ POPUPS: Mapping[str, Right] = {
     "texture.import": "answer",
     "texture.applied": "answer",
     "texture.silenced": "answer",
+    # Only the user of the daemon's machine decides what it reads there.
+    "project.allow": "admin",
 }
 """What an answer to a popup needs, by the popup's kind."""
 

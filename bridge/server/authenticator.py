@@ -19,6 +19,7 @@ from bridge.core import auth, errors
 from bridge.core.access import LOCAL_ID, LOCAL_SCOPES, Principal, rights_of
 from bridge.core.errors import RemoteProtocolError
 from bridge.core.messages import AuthProof, Identify
+from bridge.server import unix_socket
 from bridge.server.live_session import LiveSession
 
 HTTP_TOKEN_BYTES = 32
@@ -186,7 +187,9 @@ class Authenticator:
 def peer_of(scope: Mapping[str, Any]) -> str:
     """Returns where a connection comes from."""
     client = scope.get("client")
-    return str(client[0]) if client else ""
+    if not client:
+        return ""
+    return f"uid {client[1]}" if client[0] == unix_socket.SCHEME else str(client[0])
 
 
 def _principal(credential: Credential, peer: str, kind: str = "") -> Principal:

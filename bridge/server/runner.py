@@ -77,8 +77,10 @@ class Runner:
         limits: Limits,
         inline: int = MAX_INLINE,
         cache: CachedExecutor | None = None,
+        private: Sequence[str] = (),
     ) -> None:
-        """`inline` is the maximum size of `data` in a frame, in bytes."""
+        """`inline` is the maximum size of `data` in a frame, in bytes; `private` is as for `confine`."""
+        self._private = private
         self.workloads = workloads
         self._executor = executor
         self._cache = cache
@@ -170,7 +172,7 @@ class Runner:
                 raise RequestError(errors.TOO_LARGE, hint, name=ref.name, size=size, limit=limit, setting="")
             return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
         assert isinstance(ref.path, str)
-        return Input(ref.name, confine(ref.path, root))
+        return Input(ref.name, confine(ref.path, root, self._private, fixed=True), confined=True)
 
 
 def deadline_exceeded(workload: str, deadline_ms: int | None, *, begun: bool) -> RequestError:

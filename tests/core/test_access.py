@@ -23,6 +23,7 @@ from bridge.core.errors import RequestError
 from bridge.core.messages import CLIENT_MESSAGES
 from bridge.core.revert import APPLY, REVERT
 from bridge.host.host import RECEIPTS_ASKS
+from bridge.server import roots
 from tools.generators import _first_party
 
 
@@ -101,6 +102,7 @@ def test_every_command_and_popup_declares_a_right() -> None:
         import_popups.KIND,
         import_popups.APPLIED,
         import_popups.SILENCED,
+        roots.KIND,
     }
 
 

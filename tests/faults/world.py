@@ -316,7 +316,9 @@ class World:
         self.passed = 0.0
         self.loop = asyncio.new_event_loop()
         self.registry = _registry()
-        self.settings = resolve(self.registry.settings, {"workers": 1, "cache.max_size": 0})
+        self.settings = resolve(
+            self.registry.settings, {"workers": 1, "cache.max_size": 0, "roots": [str(folder)]}
+        )
         self.paths = Paths.find({"POPBRIDGE_HOME": str(folder / "home")})
         self.start()
 
