@@ -164,7 +164,7 @@ class Principal(Struct, frozen=True):
 
     def require(self, right: Right | None, what: AnyText) -> None:
         """Raises RequestError `forbidden`, with the scopes that would do, without the right for `what`."""
-        if not self.may(right):
+        if right is not None and right not in self.rights:
             raise forbidden(self, right, what)
 
 
@@ -216,14 +216,14 @@ def popup_right(kind: str) -> Right:
     return POPUPS.get(kind, PLUGIN_POPUP)
 
 
-def forbidden(principal: Principal, right: Right | None, what: AnyText) -> RequestError:
+def forbidden(principal: Principal, right: Right, what: AnyText) -> RequestError:
     """Returns the error for a principal that lacks the right for `what`."""
-    enough = scopes_with(right) if right else []
+    enough = scopes_with(right)
     if principal.kind == "agent":
         message = text("{what} isn't allowed to agents.", what=what)
         hint = text(
             "Let a person do it, or create a token for this agent with `--scope agent --scope {scope}`.",
-            scope=enough[0] if enough else "admin",
+            scope=enough[0],
         )
     else:
         scopes = listed(principal.scopes)
@@ -234,7 +234,7 @@ def forbidden(principal: Principal, right: Right | None, what: AnyText) -> Reque
             scopes=scopes,
         )
         hint = text("Use a token with one of these scopes: {scopes}.", scopes=listed(enough))
-    return RequestError(errors.FORBIDDEN, hint, message=message, right=right or "", scopes=enough)
+    return RequestError(errors.FORBIDDEN, hint, message=message, right=right, scopes=enough)
 
 
 def listed(scopes: Collection[str]) -> str:
