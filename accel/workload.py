@@ -12,6 +12,7 @@ from typing import Annotated, Any, Protocol, cast
 import msgspec
 from msgspec import Meta, Struct
 
+from accel.atomic_file import DESCRIPTOR_ERRNOS
 from accel.text import AnyText, Text, TextError, plural, text
 
 
@@ -44,6 +45,12 @@ class WorkloadError(TextError):
         self.name = name
         self.fault = fault
         self.step = step
+
+
+def file_error_code(error: BaseException, otherwise: str) -> str:
+    """Returns the code for a failed file: `out_of_descriptors`, which a retry may mend, or `otherwise`."""
+    is_out = isinstance(error, OSError) and error.errno in DESCRIPTOR_ERRNOS
+    return "out_of_descriptors" if is_out else otherwise
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,6 +193,8 @@ class Workload(Struct, frozen=True):
     """Whether it was declared with `operation` and can be a step of `image.pipeline`."""
     right: str = ""
     """The right that a client needs, one of the daemon's (docs/reference/access.md); empty for `run`."""
+    memory: float = 2.0
+    """Its peak memory as a multiple of the largest decoded image. A job waits while that isn't free."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """Parses parameters as this workload's type.
@@ -278,6 +287,7 @@ def workload(
     composed: Compose | None = None,
     makes_files: bool = False,
     right: str = "",
+    memory: float = 2.0,
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
@@ -298,6 +308,7 @@ def workload(
             name, version, params, target, span, inline, summary, doc,
             companions=companions, cached=cached, composed=composed, makes_files=makes_files,
             right=right,
+            memory=memory,
         )  # fmt: skip
         return declared
 

@@ -65,7 +65,12 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "config": Entry("bridge.commands.listing:config", "Show settings and where each value comes from"),
         "plugins": Entry("bridge.commands.listing:plugins", "List plugins"),
         "tokens": Entry("bridge.commands.tokens:tokens", "Manage the tokens of clients"),
+        "certs": Entry(
+            "bridge.commands.certs:certs", "Make and show the certificate for encrypted connections"
+        ),
+        "audit-log": Entry("bridge.commands.audit_log:audit_log", "Show and verify who did what"),
         "db": Entry("bridge.commands.db:db", "Check, back up and restore the database"),
+        "keys": Entry("bridge.commands.keys:keys", "Show, rotate, export and import the master key"),
         "demo": Entry("bridge.commands.daemon:demo", "Show the first popup on a demo project"),
     },
 }

@@ -23,7 +23,7 @@ from accel.image.operation import Operated, first_layer
 from accel.image.raster import Raster
 from accel.models.catalog import EFFICIENTNET, MINILM
 from accel.text import text
-from accel.workload import Input, Item, Limits, Outcome, Output, WorkloadError, names
+from accel.workload import Input, Item, Limits, Outcome, Output, WorkloadError, file_error_code, names
 
 SIDE = 224
 """Side length in pixels of the network's input, as in its training."""
@@ -92,7 +92,7 @@ def _read_file(source: Input) -> str:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = text("can't be read ({strerror})", strerror=error.strerror or error)
-        raise WorkloadError("bad_input", reason, source.name) from None
+        raise WorkloadError(file_error_code(error, "bad_input"), reason, source.name) from None
     if len(data) > MAX_BYTES:
         raise WorkloadError("too_large", text("is more than 1 MiB of text"), source.name)
     try:

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from types import ModuleType
 from typing import IO, Any, NoReturn, Protocol
 
 import msgspec
@@ -37,6 +38,7 @@ from accel.execution.protocol import (
     Done,
     Failed,
     JobFrame,
+    JobInput,
     JobItem,
     PackedBatchReply,
     Progress,
@@ -47,6 +49,8 @@ from accel.execution.protocol import (
     setups,
     writable,
 )
+from accel.execution.sandbox import close_inherited, is_refusal, restrict
+from accel.memory import Claims, claimed_from
 from accel.progress import Cancelled, OnProgress, reported_to
 from accel.text import AnyText, Text, text
 from accel.workload import (
@@ -59,6 +63,7 @@ from accel.workload import (
     OutputFile,
     Workload,
     WorkloadError,
+    file_error_code,
     load,
     names,
     validate_output,
@@ -155,19 +160,22 @@ def result_file(file: OutputFile) -> ResultFile:
     return ResultFile(file.name, file.media_type, len(file.data), digest, data=file.data)
 
 
-def store_output(file: OutputFile, folder: str | Path) -> ResultFile:
-    """Writes the file to `folder`, named by its digest. If it exists, its modification time is updated.
+def store_output(file: OutputFile, folder: str | Path, staging: str = "") -> ResultFile:
+    """Writes the file to `folder`, named by its digest. If it exists, its modification time is updated. A new
+    file is left in the folder `staging`, if given.
 
-    Raises WorkloadError if it can't be written: `storage_full` on a full disk, otherwise `internal`.
+    Raises WorkloadError if it can't be written: `storage_full` on a full disk, `out_of_descriptors`, or
+    `internal`.
     """
     digest = hashlib.sha256(file.data).hexdigest()
     # A string, because building a `Path` takes longer than the system call.
     path = os.path.join(folder, digest)
     try:
         if is_new := not _touch(path, len(file.data)):
+            path = os.path.join(staging or folder, digest)
             _write(Path(path), file.data)
     except OSError as error:
-        code = "storage_full" if error.errno in NO_ROOM else "internal"
+        code = "storage_full" if error.errno in NO_ROOM else file_error_code(error, "internal")
         reason = (error.strerror or str(error)).lower()
         raise WorkloadError(
             code, text("the file {file} can't be written ({said})", file=file.name, said=reason)
@@ -236,23 +244,26 @@ def run(frame: JobFrame | BatchFrame, setup: Setup, listener: OnProgress | None 
     """
     if isinstance(frame, BatchFrame):
         return pack(PackedBatchReply(_several(frame, setup)))
-    item = JobItem(frame.params, frame.inputs)
-    with reported_to(listener):
-        return pack(
-            _reply(item, setup, lambda inputs: _done(frame.target, item, inputs, frame.out_dir, setup))
-        )
+    claims = Claims(max(frame.granted, setup.free), limit=setup.memory_mib << 20)
+    with reported_to(listener), claimed_from(claims):
+        return pack(_reply(frame.inputs, setup, claims, lambda inputs: _done(frame, inputs, setup, claims)))
 
 
 def _several(batch: BatchFrame, setup: Setup) -> list[Raw]:
     workload = load(batch.target).workload
     assert workload.batching is not None
     watch = Stopwatch()
-    outcomes = _outcomes(workload, workload.batching, batch.items, setup)
+    claims = Claims(setup.free, workload.memory, setup.memory_mib << 20)
+    with claimed_from(claims):
+        outcomes = _outcomes(workload, workload.batching, batch.items, setup)
     share = watch.share(len(batch.items))
-    return [
-        _reply(item, setup, lambda inputs, outcome=outcome: _batch_reply(outcome, batch.out_dir, share))  # type: ignore[misc]
-        for item, outcome in zip(batch.items, outcomes, strict=True)
-    ]
+
+    def reply(item: JobItem, outcome: Outcome | BaseException) -> Raw:
+        return _reply(
+            item.inputs, setup, claims, lambda inputs: _batch_reply(outcome, batch.out_dir, setup, share)
+        )
+
+    return [reply(item, outcome) for item, outcome in zip(batch.items, outcomes, strict=True)]
 
 
 def _outcomes(
@@ -317,20 +328,25 @@ def _parsed(workload: Workload, item: JobItem, files: contextlib.ExitStack) -> I
         return error
 
 
-def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | None, setup: Setup) -> Done:
-    function = load(target)
+def _done(frame: JobFrame, inputs: Sequence[Input], setup: Setup, claims: Claims) -> Done:
+    function = load(frame.target)
+    claims.factor = function.workload.memory
     # Load it before timing: a worker does this only once, so it isn't part of an expected run time.
     watch = Stopwatch()
     with opened(inputs) as files:
-        output = validate_output(function(files, function.workload.decode(item.params), setup.limits))
-    return _timed(output, output_files(output, out_dir), watch.share())
+        output = validate_output(function(files, function.workload.decode(frame.params), setup.limits))
+    return _timed(output, output_files(output, frame.out_dir, _staging(setup)), watch.share())
 
 
-def _batch_reply(outcome: Outcome | BaseException, out_dir: str | None, took: Duration) -> Done:
+def _batch_reply(outcome: Outcome | BaseException, out_dir: str | None, setup: Setup, took: Duration) -> Done:
     if isinstance(outcome, BaseException):
         raise outcome
     output = validate_output(outcome)
-    return _timed(output, output_files(output, out_dir), took)
+    return _timed(output, output_files(output, out_dir, _staging(setup)), took)
+
+
+def _staging(setup: Setup) -> str:
+    return setup.sandbox.folder if setup.sandbox is not None else ""
 
 
 def _timed(output: Output, files: list[Any], took: Duration) -> Done:
@@ -338,9 +354,11 @@ def _timed(output: Output, files: list[Any], took: Duration) -> Done:
     return Done(output.value, files, run_ms, DEVICE, cpu_ms)
 
 
-def output_files(output: Output, out_dir: str | Path | None) -> list[ResultFile]:
-    """Stores the output's files in `out_dir`, or in memory if that is None."""
-    return [result_file(file) if out_dir is None else store_output(file, out_dir) for file in output.files]
+def output_files(output: Output, out_dir: str | Path | None, staging: str = "") -> list[ResultFile]:
+    """Stores the output's files in `out_dir`, or new ones in `staging`, or in memory if `out_dir` is None."""
+    if out_dir is None:
+        return [result_file(file) for file in output.files]
+    return [store_output(file, out_dir, staging) for file in output.files]
 
 
 def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> Done:
@@ -356,14 +374,18 @@ def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> D
         raise
 
 
-def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done]) -> Raw:
+def _reply(
+    sources: Sequence[JobInput], setup: Setup, claims: Claims, work: Callable[[Sequence[Input]], Done]
+) -> Raw:
     """Runs a job and returns its encoded reply."""
-    inputs = [one.input() for one in item.inputs]
+    inputs = [one.input() for one in sources]
     try:
         return Raw(msgspec.msgpack.encode(_call(work, inputs)))
     except WorkloadError as error:
         if error.code == "internal" and _is_full():
             return _too_large(inputs, setup)
+        if error.code == "too_large" and claims.needed:
+            return _failed(error.code, error.reason, error.name, fault="budget", needed=claims.needed)
         # An error with a cause comes from a plugin, and the log should show where.
         trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
         named = error.name or names(inputs)
@@ -377,14 +399,27 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
         if fault == "memory" or _is_full():
             return _too_large(inputs, setup)
         reason = text("the workload failed ({name})", name=type(error).__name__)
+        if setup.sandbox is not None and is_refusal(error):
+            reason = text(
+                "the workload failed ({name}): a worker can't write outside its own folder or use the "
+                "network; the setting worker.sandbox turns this off",
+                name=type(error).__name__,
+            )
         return _failed("internal", reason, names(inputs), traceback.format_exc())
 
 
 def _failed(
-    code: str, reason: AnyText, name: str, trace: str = "", *, fault: str = "", step: str = ""
+    code: str,
+    reason: AnyText,
+    name: str,
+    trace: str = "",
+    *,
+    fault: str = "",
+    step: str = "",
+    needed: int = 0,
 ) -> Raw:
     encodable = reason.map(writable) if isinstance(reason, Text) else writable(str(reason))
-    failed = Failed(writable(code), encodable, writable(name), writable(trace), fault, step)
+    failed = Failed(writable(code), encodable, writable(name), writable(trace), fault, step, needed)
     return Raw(msgspec.msgpack.encode(failed))
 
 
@@ -467,6 +502,7 @@ def main() -> None:
     """Runs jobs until stdin closes."""
     # Ctrl-C reaches the whole process group, but only the parent ends workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    close_inherited()
     end_with_parent()
     pool.suppress_error_dialogs()
     # libvips also logs the errors that it raises.
@@ -475,14 +511,23 @@ def main() -> None:
     requests, replies = _detach(0, "rb"), _detach(1, "wb")
     with contextlib.suppress(OSError, ValueError, AttributeError):  # if there is no stderr
         faulthandler.enable(all_threads=False)
-    _serve(open_frame_source(requests), replies)
-
-
-def _serve(frames: FrameSource, replies: IO[bytes]) -> None:
-    setup = setups.decode(frames.take())
+    # Before a second thread starts, which would stay unrestricted.
+    setup = setups.decode(_next(requests))
     limit_memory(setup.memory_mib)
-    for module in setup.warm:
+    # Python may still write what it compiles of these.
+    modules = [module for name in setup.warm if (module := imported(name)) is not None]
+    if setup.sandbox is not None:
+        try:
+            restrict(setup.sandbox)
+        except OSError as error:
+            log.error("this worker process runs without a sandbox: %s", error)
+    frames = open_frame_source(requests)
+    for module in modules:
         warm(module)
+    _serve(frames, replies, setup)
+
+
+def _serve(frames: FrameSource, replies: IO[bytes], setup: Setup) -> None:
     # If the parent is gone, another thread ends the process. A worker without its GPU ends and is replaced.
     with contextlib.suppress(BrokenPipeError, DeviceGone):
         while True:
@@ -554,9 +599,16 @@ def limit_memory(mib: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def warm(module: str) -> None:
-    """Imports `module` before the first job. Ignores errors, which the job will report."""
+def imported(name: str) -> ModuleType | None:
+    """Imports a module before the first job. Returns None on an error, which the job will report."""
     with contextlib.suppress(Exception):
-        ready = getattr(importlib.import_module(module), "warm", None)
+        return importlib.import_module(name)
+    return None
+
+
+def warm(module: ModuleType) -> None:
+    """Calls the module's function `warm`, if it has one. Ignores errors, which a job will report."""
+    with contextlib.suppress(Exception):
+        ready = getattr(module, "warm", None)
         if ready is not None:
             ready()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from websockets.typing import Subprotocol
 
 from accel.execution.backoff import Backoff
 from accel.text import AnyText, readable, text
+from bridge.client import trust
 from bridge.client.local_socket import connect_locally
 from bridge.core import auth, errors
 from bridge.core.codec import server_codec
@@ -108,23 +110,23 @@ def fresh_nonce() -> str:
 async def dial(file: ConnectionFile, nonce: str) -> ClientConnection:
     """Opens a socket, without the handshake; tells nothing but the token's id and `nonce`.
 
-    Raises UserError if no daemon is running.
+    Raises UserError if no daemon is running, or another program answers.
     """
     token_id = auth.token_id(file.token)
     if not token_id:
         raise UserError(
             text("The daemon at {ws} is from PopBridge 0.2 or older. Restart `popbridge serve`.", ws=file.ws)
         )
-    local = await asyncio.to_thread(connect_locally, file)
+    address = f"{file.ws}?token={token_id}&nonce={nonce}"
     try:
-        return await connect(
-            f"{file.ws}?token={token_id}&nonce={nonce}",
-            sock=local,
-            subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
-            max_size=MAX_FRAME,
-            compression=None,
-            proxy=None,
-        )
+        try:
+            return await _open(file, address)
+        except ssl.SSLError:
+            if not trust.refresh(file):
+                raise
+            return await _open(file, address)
+    except ssl.SSLError as error:
+        raise trust.refusal(file, error) from None
     except (OSError, InvalidHandshake) as error:
         raise UserError(
             text(
@@ -133,6 +135,20 @@ async def dial(file: ConnectionFile, nonce: str) -> ClientConnection:
                 error=error,
             )
         ) from None
+
+
+async def _open(file: ConnectionFile, address: str) -> ClientConnection:
+    local = await asyncio.to_thread(connect_locally, file)
+    return await connect(
+        # The Unix socket isn't encrypted: nothing of it leaves the machine.
+        address if local is None else address.replace("wss:", "ws:", 1),
+        sock=local,
+        ssl=trust.context(file) if local is None else None,
+        subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
+        max_size=MAX_FRAME,
+        compression=None,
+        proxy=None,
+    )
 
 
 async def greet(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import ssl
 import stat
 import sys
 from http.client import HTTPConnection
@@ -42,13 +41,11 @@ def _is_own(path: str) -> bool:
     return False
 
 
-def use_locally(
-    connection: HTTPConnection, file: ConnectionFile, timeout_s: float, tls: ssl.SSLContext | None = None
-) -> None:
+def use_locally(connection: HTTPConnection, file: ConnectionFile, timeout_s: float) -> None:
     """Lets an HTTP connection that isn't open yet go through the Unix socket, if there is one.
 
-    `tls` is the context of an HTTPSConnection. Raises OSError and ssl.SSLError if the handshake fails.
+    It isn't encrypted, also where TCP is.
     """
     if (local := connect_locally(file)) is not None:
         local.settimeout(timeout_s)
-        connection.sock = local if tls is None else tls.wrap_socket(local, server_hostname=connection.host)
+        connection.sock = local

@@ -10,19 +10,19 @@ import contextlib
 import hashlib
 import io
 import os
+import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from accel.atomic_file import replace_file
 from accel.text import text
-from bridge.client import connection
+from bridge.client import connection, trust
 from bridge.client.local_socket import use_locally
 from bridge.core.errors import UserError
 from bridge.paths import ConnectionFile
@@ -36,8 +36,10 @@ TRIES = 6
 """Most lost connections in a row without progress."""
 PAUSE_S = 0.1
 """Pause before the first retry; doubled for each further one."""
-RETRYABLE_STATUSES = frozenset({408, 500, 502, 503})
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503})
 """HTTP statuses that are retried."""
+MAX_RETRY_AFTER_S = 60.0
+"""Longest pause that the daemon may ask for."""
 
 Progress = Callable[[int], None]
 """Gets the number of bytes sent: when the upload begins, then after each block. Called in a thread."""
@@ -45,6 +47,9 @@ Progress = Callable[[int], None]
 
 class ConnectionLost(Exception):
     """The connection was lost before the transfer was complete; it can be retried."""
+
+    retry_after_s = 0.0
+    """The pause that the daemon asks for; 0 for none."""
 
 
 async def send(file: ConnectionFile, source: bytes | Path, on_progress: Progress | None = None) -> str:
@@ -92,12 +97,16 @@ class Retries:
         if reached > self._reached:
             self._left, self._reached = TRIES, reached
         self._left -= 1
+        if isinstance(cause := error.__cause__, ssl.SSLCertVerificationError) and not trust.refresh(
+            self._file
+        ):
+            raise trust.refusal(self._file, cause) from None
         # A refused connection means that the daemon has ended; a new one has another port and token.
         if self._left <= 0 or isinstance(error.__cause__, ConnectionRefusedError) or self._stop.is_set():
             raise UserError(
                 text("PopBridge doesn't answer at {http} ({error}).", http=self._file.http, error=error)
             ) from None
-        self._stop.wait(PAUSE_S * 2 ** (TRIES - 1 - self._left))
+        self._stop.wait(max(PAUSE_S * 2 ** (TRIES - 1 - self._left), error.retry_after_s))
 
 
 class UploadProgress:
@@ -281,12 +290,8 @@ def _ask(
 
 @contextlib.contextmanager
 def _connected(file: ConnectionFile, timeout_s: float = TIMEOUT_S) -> Iterator[HTTPConnection]:
-    # `http.client` uses no proxy, which must not get the token.
-    parts = urlsplit(file.http)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.netloc, timeout=timeout_s)
-    if kind is HTTPConnection:
-        use_locally(connection, file, timeout_s)
+    connection = trust.http_connection(file, timeout_s)
+    use_locally(connection, file, timeout_s)
     try:
         yield connection
     finally:
@@ -333,7 +338,10 @@ def _check(response: HTTPResponse, allowed: frozenset[int] | set[int]) -> None:
     except (OSError, HTTPException) as error:
         raise ConnectionLost(str(error)) from error
     if response.status in RETRYABLE_STATUSES:
-        raise ConnectionLost(f"HTTP {response.status} {response.reason}")
+        lost = ConnectionLost(f"HTTP {response.status} {response.reason}")
+        with contextlib.suppress(ValueError):
+            lost.retry_after_s = min(float(response.headers.get("Retry-After") or 0), MAX_RETRY_AFTER_S)
+        raise lost
     try:
         details = msgspec.json.decode(body, type=dict[str, Any])
     except ValueError:

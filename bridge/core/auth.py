@@ -19,7 +19,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -31,6 +31,26 @@ SECRET_BYTES = 32
 """Random bytes of a token's secret."""
 ID_BYTES = 6
 """Random bytes of a token's id: 8 characters."""
+
+
+ANY_ADDRESS = ("", "0.0.0.0", "::")  # nosec B104: names no address to listen on
+"""Addresses to listen on that mean all of the machine's."""
+
+SECURITY_HEADERS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+"""HTTP headers of every response, unless a page has its own: it loads nothing, and no page may embed it."""
+
+
+def with_security_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Returns lower-case headers with those of SECURITY_HEADERS that are missing."""
+    own = list(headers)
+    names = {name for name, _ in own}
+    return own + [header for header in SECURITY_HEADERS if header[0] not in names]
 
 
 def is_loopback(host: str) -> bool:

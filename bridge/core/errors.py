@@ -4,6 +4,7 @@ BridgeError
  ├─ UserError              one clear line for a person at a shell; exit code 2
  ├─ ContractViolation      a plugin broke the contract of bridge.api
  ├─ StoreError             the database can't be used now
+ │   └─ OutOfDescriptors      because too many files are open
  ├─ ProtocolError          the connection ends with a close code
  │   ├─ RemoteProtocolError   the peer broke the protocol
  │   └─ LocalProtocolError    this side would have broken it: a bug
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from accel.text import AnyText, Text, TextError, placeholders, plain_values
+from accel.text import AnyText, Text, TextError, placeholders, plain_values, text
 
 MAX_REASON = 123
 """Bytes of UTF-8: control frames hold 125 (RFC 6455 §5.5), two of which are the code."""
@@ -226,11 +227,30 @@ CLAIMED = ErrorCode(
     hint="Ask again when its popup is closed.",
     outcome="not_started",
 )
+OUT_OF_DESCRIPTORS = ErrorCode(
+    "out_of_descriptors",
+    21,
+    "{name}: the daemon has too many files and connections open.",
+    retryable=True,
+    hint="Retry after `retry_after_ms`. If it happens again, raise the daemon's `ulimit -n`.",
+    outcome="not_started",
+    retry_after_ms=1000,
+)
+RATE_LIMITED = ErrorCode(
+    "rate_limited",
+    22,
+    "{name} has sent more than the setting {setting} allows ({limit} per second).",
+    retryable=True,
+    hint="Retry after `retry_after_ms`.",
+    outcome="not_started",
+    retry_after_ms=1000,
+)
 
 ERROR_CODES = (
     BAD_PARAMS, BAD_INPUT, UNKNOWN_WORKLOAD, UNSUPPORTED, TOO_LARGE, NOT_FOUND, FORBIDDEN, AMBIGUOUS_EDITOR,
     EDITOR_GONE, EDITOR_BUSY, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, WORKER_CRASHED, KEY_REUSED,
-    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL, CLAIMED,
+    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL, CLAIMED, OUT_OF_DESCRIPTORS,
+    RATE_LIMITED,
 )  # fmt: skip
 
 REFUSALS = frozenset(code.name for code in (BAD_INPUT, UNSUPPORTED, TOO_LARGE)) | frozenset(
@@ -253,6 +273,10 @@ class StoreError(BridgeError):
     def reason(self) -> AnyText:
         """`text`, which here is a clause instead of a sentence."""
         return self.text
+
+
+class OutOfDescriptors(StoreError):
+    """The database can't be opened because the daemon has too many files open."""
 
 
 class UserError(BridgeError):
@@ -339,6 +363,13 @@ class RequestError(BridgeError):
         """Milliseconds to wait before a retry, from the field of that name or the code; 0 if unknown."""
         retry_after_ms = self.fields.get("retry_after_ms")
         return retry_after_ms if isinstance(retry_after_ms, int) else self.code.retry_after_ms
+
+
+def unavailable(error: StoreError) -> RequestError:
+    """Returns the error for a request that needs the database."""
+    if isinstance(error, OutOfDescriptors):
+        return RequestError(OUT_OF_DESCRIPTORS, name=text("The daemon's database"))
+    return RequestError(STORE_UNAVAILABLE, reason=error.reason)
 
 
 def _code_by_name(name: str) -> ErrorCode:

@@ -97,6 +97,12 @@ METRICS = (
     Metric("popbridge_connections_closed_total", "counter",
            "Connections closed by the daemon, by the close code's name in docs/reference/errors.md.",
            ("code",)),
+    Metric("popbridge_connections_dropped_total", "counter",
+           "Connections dropped without an answer: too many `unidentified`, too few `descriptors`, too many "
+           "of one `peer`, or too slow with a `head`, a `body` or reading an `answer`.", ("reason",)),
+    Metric("popbridge_failed_attempts_total", "counter", "Wrong tokens and proofs."),
+    Metric("popbridge_rate_limited_total", "counter",
+           "Requests refused by a rate limit, by the last part of its setting's name.", ("limit",)),
     Metric("popbridge_unacknowledged_bytes", "gauge",
            "Bytes of unacknowledged messages of all sessions."),
     Metric("popbridge_popups_open", "gauge", "Open popups."),
@@ -174,6 +180,12 @@ class Counts:
         """Connections closed by the daemon, by name of the close code."""
         self.refused: Counter[int] = Counter()
         """Rejected handshakes, by HTTP status."""
+        self.dropped: Counter[str] = Counter()
+        """Connections dropped without an answer, by reason."""
+        self.failed_attempts = 0
+        """Wrong tokens and proofs."""
+        self.limited: Counter[str] = Counter()
+        """Requests refused by a rate limit, by the limit."""
         self.popups: Counter[str] = Counter()
         """Answers to popups, by `answer.state`."""
         self.commands: Counter[str] = Counter()

@@ -17,7 +17,7 @@ from bridge.core.messages import MAX_INLINE
 PREFIX = "POPBRIDGE_"
 """Prefix of the settings' environment variables."""
 
-OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TOKEN", "TEST_", "REQUIRE_"))
+OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TOKEN", "TEST_", "REQUIRE_", "MASTER_KEY"))
 """Prefixes of environment variables that aren't settings."""
 
 
@@ -115,11 +115,18 @@ MIN_BLOB_KEEP_S = 300.0
 
 SETTINGS = (
     Setting(name="host", type=str, default="127.0.0.1",
-            help="Address to listen on; must be a loopback address."),
+            help="Address to listen on; other than a loopback address only with `tls` on."),
     Setting(name="port", type=_ranged(int, 0, 65535), default=7757,
             help="TCP port to listen on; with 0, or if the port is taken, the system chooses one."),
     Setting(name="allowed_hosts", type=list[str], default=[],
             help="Additional names accepted in Host headers, comma-separated."),
+    Setting(name="tls", type=Literal["off", "on"], default="off",
+            help="on encrypts connections (wss and https); `popbridge certs init` makes the certificate."),
+    Setting(name="tls_certificate", type=str, default="",
+            help="PEM file of your own certificate, followed by its issuers; if empty, that of `popbridge "
+                 "certs init`."),
+    Setting(name="tls_key", type=str, default="",
+            help="PEM file of the certificate's private key; if empty, it is in the certificate's file."),
     Setting(name="roots", type=list[str], default=[],
             help="Folders whose projects PopBridge may read without a question, comma-separated; "
                  "`popbridge roots` lists further ones."),
@@ -135,7 +142,25 @@ SETTINGS = (
     Setting(name="connections", type=_ranged(int, 1, 1 << 20), default=8192,
             help="Maximum number of WebSocket connections; further ones get HTTP 503."),
     Setting(name="connections_unidentified", type=_ranged(int, 1, 1 << 20), default=1024,
-            help="Maximum number of connections that haven't sent `identify` yet."),
+            help="Maximum number of connections that haven't proven a token; at the limit, the oldest one of "
+                 "the user or address with the most is closed."),
+    Setting(name="limits.requests_s", type=_ranged(int, 0, 1 << 20), default=5000,
+            help="Requests per second that a token may send; a burst may be ten times as large. 0 means no "
+                 "limit."),
+    Setting(name="limits.bytes_s", type=_ranged(int, 0, 2**40), default=512 << 20, unit="bytes",
+            help="Bytes per second that a token may send, in messages and uploads; a burst may be ten times "
+                 "as large. 0 means no limit."),
+    Setting(name="limits.peer_requests_s", type=_ranged(int, 0, 1 << 20), default=100,
+            help="Connections and requests per second without a valid token that a user of this machine, or "
+                 "another address, may make; a burst may be ten times as large. 0 means no limit."),
+    Setting(name="limits.failed_attempts", type=_ranged(int, 1, 1 << 20), default=30,
+            help="Wrong tokens per minute that a user of this machine, or another address, may send before "
+                 "the answers are delayed."),
+    Setting(name="limits.body_bytes_s", type=_ranged(int, 0, 1 << 30), default=1024, unit="bytes",
+            help="Minimum bytes per second of an upload, after 30 seconds; slower ones are ended and can be "
+                 "resumed. 0 means no minimum."),
+    Setting(name="limits.body_s", type=_ranged(float, 1, 31_536_000), default=3600.0,
+            help="Maximum seconds that the body of a request may take."),
     Setting(name="heartbeat_s", type=_ranged(float, 0.1, 600), default=20.0,
             help="Seconds between WebSocket pings."),
     Setting(name="session.keep_s", type=_ranged(float, 0, 86_400), default=600.0,
@@ -161,6 +186,11 @@ SETTINGS = (
             default=86_400.0, help="Seconds to keep an unreferenced blob after its last use."),
     Setting(name="blobs.sweep_s", type=_ranged(float, 1, 86_400), default=600.0,
             help="Seconds between searches for blobs to delete."),
+    Setting(name="encryption", type=bool, default=True,
+            help="Encrypt popups, answers, requests and results in the database, the cache and backups."),
+    Setting(name="encryption_key_file", type=str, default="",
+            help="File with the master key; if empty, the system's keyring, or `master.key` in the data "
+                 "folder."),
     Setting(name="cache.max_size", type=_ranged(int, 0, 2**44), default=1 << 30, unit="bytes",
             help="Maximum bytes of cached results and their files; 0 disables the cache."),
     Setting(name="cache.exclude", type=list[str], default=[],
@@ -171,6 +201,15 @@ SETTINGS = (
             help="Memory limit of a worker process in MiB, if the system supports one; 0 means no limit."),
     Setting(name="worker.recycle_mib", type=_ranged(int, 0, 1 << 20), default=1024,
             help="A worker process that uses more MiB than this after a job is replaced; 0 disables this."),
+    Setting(name="worker.total_mib", type=_ranged(int, 0, 1 << 24), default=0,
+            help="Memory limit of all worker processes together in MiB; 0 means half of the machine's or "
+                 "container's memory. A job that would exceed it waits for others to end."),
+    Setting(name="worker.sandbox", type=bool, default=True,
+            help="Keep worker processes from writing outside their own folder and from using the network, "
+                 "if the system can."),
+    Setting(name="worker.writable", type=list[str], default=[],
+            help="Folders that worker processes in the sandbox may also write to, for plugins that need it; "
+                 "comma-separated."),
     Setting(name="worker.idle_s", type=_ranged(float, 0, 86_400), default=300.0,
             help="Seconds after which an idle worker process ends; 0 starts all at once and keeps them."),
     Setting(name="gpu", type=bool, default=True,
@@ -185,6 +224,11 @@ SETTINGS = (
     Setting(name="models.hub", type=str, default="",
             help="URL to pull models from if no package contains them; if empty, HF_ENDPOINT or Hugging "
                  "Face."),
+    Setting(name="plugins.allow", type=list[str], default=[],
+            help="The only distributions whose plugins are loaded, comma-separated, besides PopBridge's own; "
+                 "if empty, all are."),
+    Setting(name="plugins.block", type=list[str], default=[],
+            help="Plugins or distributions that are never loaded, comma-separated."),
     Setting(name="textures.max_size", type=_ranged(int, 1, 65_536), default=4096,
             help="Longest side in pixels that the import check accepts without a finding."),
     Setting(name="popups.per_hour", type=_ranged(int, 0, 3600), default=12,

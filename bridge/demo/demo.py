@@ -44,6 +44,7 @@ from bridge.demo.editor import (
 from bridge.demo.textures import DemoTexture, save, textures
 from bridge.host import host
 from bridge.paths import ConnectionFile, Paths
+from bridge.store.column_encryption import opened
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, unpack
@@ -368,9 +369,8 @@ def _engine_version(paths: Paths) -> str:
     db = open_readonly(paths.database)
     assert db is not None
     with contextlib.closing(db.conn):
-        clients = [
-            msgspec.msgpack.decode(row["identify"]) for row in db.query("SELECT identify FROM sessions")
-        ]
+        rows = db.query("SELECT id, identify FROM sessions")
+        clients = [msgspec.msgpack.decode(opened(db.conn, "sessions", row)["identify"]) for row in rows]
     return next((str(client["engine"]["version"]) for client in clients if "engine" in client), "")
 
 
@@ -586,7 +586,8 @@ def _popups(paths: Paths) -> list[Popup]:
     with contextlib.closing(db.conn):
         if not db["popups"].exists():
             return []
-        return [unpack(row["message"], Popup) for row in db.query("SELECT message FROM popups ORDER BY id")]
+        rows = db.query("SELECT id, message FROM popups ORDER BY id")
+        return [unpack(opened(db.conn, "popups", row)["message"], Popup) for row in rows]
 
 
 async def _until(ready: Callable[[], bool], timeout_text: str, timeout_s: float) -> None:

@@ -232,7 +232,7 @@ class AdvisorContext:
             return await self._host.store.insist(do)
         except PermanentDamage as error:
             log.error("advisor %s: %s", self._advisor.name, error.reason)
-            raise RequestError(errors.STORE_UNAVAILABLE, reason=error.reason) from None
+            raise errors.unavailable(error) from None
 
     def _step(self) -> tuple[int, int] | None:
         self._steps += 1
@@ -457,12 +457,7 @@ class AdvisorHost:
             return
         if answer.state == "undeliverable":
             # Nothing else records that the popup was never shown.
-            log.warning(
-                "popup %d, %r, couldn't be shown by %s",
-                popup_id,
-                popup.title,
-                live.description,
-            )
+            log.warning("popup %d of %s couldn't be shown by %s", popup_id, advisor.name, live.description)
         states = await self.store.insist(
             lambda: self.store.read(lambda connection: TextureClaims(Database(connection)).of(popup_id))
         )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import secrets
+import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -19,7 +22,9 @@ from accel.execution.batching import Batcher
 from accel.execution.cost_model import Device
 from accel.execution.device_router import DeviceQueue, DeviceRouter
 from accel.execution.executor import LocalExecutor
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.protocol import DEVICE
+from accel.execution.sandbox import Sandbox
 from accel.text import text
 from accel.workload import Limits
 from bridge.core import access, errors
@@ -31,16 +36,20 @@ from bridge.core.settings import Settings
 from bridge.host.host import Registry
 from bridge.paths import Paths
 from bridge.server import metrics
+from bridge.server.addon_check import AddonCheck
 from bridge.server.advisors import AdvisorHost
 from bridge.server.authenticator import Authenticator
-from bridge.server.blobs import BlobCollector, Blobs, Uploads, referenced_blobs
+from bridge.server.blobs import BlobCollector, Blobs, BodyLimits, Uploads, referenced_blobs
 from bridge.server.cache import cached_executor
 from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
+from bridge.server.door import Door
 from bridge.server.executors import BlobExecutor
+from bridge.server.failed_attempts import FailedAttempts
 from bridge.server.handshake import Handshake
 from bridge.server.http import Application, Guard, HostGuard, add_error_pages, health
 from bridge.server.jobs import Jobs
+from bridge.server.key_watch import KeyWatch
 from bridge.server.live_session import LiveSession, Total
 from bridge.server.metrics import Metrics, Observed, Operator
 from bridge.server.project_paths import folder_prefix
@@ -48,13 +57,18 @@ from bridge.server.restore import restore
 from bridge.server.roots import ProjectRoots
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
+from bridge.server.token_rates import TokenRates
 from bridge.server.tokens import Tokens
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
+from bridge.store.addon_manifests import Manifests
+from bridge.store.audit_log import AuditLog
 from bridge.store.backups import DailyBackup
 from bridge.store.blob_refs import ANSWER_REFERENCES, REFERENCES, blob_references
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable_error
+from bridge.store.key_rotation import open_vault
+from bridge.store.master_key import VARIABLE, MasterKey
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -77,17 +91,25 @@ class Bridge:
         self.registry = registry
         # Created first: if this fails, no database needs closing.
         blobs = self.blobs = _blob_store(paths.blobs, settings)
-        self.store = Store(paths.database, migrations)
+        master = MasterKey.find(paths.data, settings["encryption_key_file"], home=paths.home is not None)
+        vault = open_vault(master, paths.database, seals=settings["encryption"])
+        # Worker processes must not inherit it.
+        os.environ.pop(VARIABLE, None)
+        self.store = Store(paths.database, migrations, vault=vault)
         total = Total(settings["session.unacked_mib"] << 20)
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
         models = str(paths.models(settings["models.folder"]))
         limits = Limits(settings["images.max_pixels"], models, registry.operations)
+        sandbox = _sandbox(paths.workers, settings) if settings["worker.sandbox"] else None
+        budget = MemoryBudget(settings["worker.total_mib"])
         workers = LocalExecutor(
             settings["workers"],
             limits,
             settings["worker.memory_mib"],
             keep_mib=settings["worker.recycle_mib"],
             idle_s=settings["worker.idle_s"],
+            sandbox=sandbox,
+            budget=budget,
         )
         self._pool = workers.pool
         self.workers = workers.pool.size
@@ -98,7 +120,7 @@ class Bridge:
         self._executor = DeviceRouter(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
         self._join_gpu = functools.partial(
             device_router.join_router, self._executor, paths.devices_file, limits,
-            wanted=settings["gpu"], batching=paths.batching_file,
+            wanted=settings["gpu"], batching=paths.batching_file, sandbox=sandbox, budget=budget,
         )  # fmt: skip
         self.keeper = BlobCollector(
             blobs,
@@ -107,13 +129,20 @@ class Bridge:
             keep_s=settings["blobs.keep_s"],
             sweep_s=settings["blobs.sweep_s"],
         )
-        self.uploads = Uploads(blobs, self.keeper)
+        bodies = BodyLimits(settings["limits.body_bytes_s"], settings["limits.body_s"])
+        self.uploads = Uploads(blobs, self.keeper, bodies)
         counts, load = Counts(), Load(workers.pool.size)
         executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
-        self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
+        self.cache = cached_executor(
+            settings, registry, paths.responses_file, limits, blobs, executor.run, vault
+        )
+        self._copies_lock = threading.Lock()
+        self._key_watch = KeyWatch(master, vault, self.store, self._responses, self._copies_lock)
         private = [folder_prefix(folder) for folder in paths.own_folders]
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache, private)
-        commands = self._commands = Commands(self.store, self.sessions)
+        self.audit = AuditLog(paths)
+        """The audit log: `record` an act before it is done."""
+        commands = self._commands = Commands(self.store, self.sessions, self.audit)
         self.roots = ProjectRoots(self.store, paths, settings["roots"], self.sessions)
         own = (Receipts(self.store, self.sessions), self.roots)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, *own)}
@@ -141,12 +170,17 @@ class Bridge:
             for ask in advisor.asks
         }
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts, rights)
-        handshake = Handshake(
+        handshake = self.handshake = Handshake(
             self.authenticator, self.instance, settings, registry, self.sessions, self.roots,
             self._arrived, runner.has_outputs,
         )  # fmt: skip
-        limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
-        endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
+        handshake.check_addon = AddonCheck(Manifests(paths), self.audit).notice
+        self.door = Door(settings, counts)
+        rates = TokenRates(settings, counts)
+        limiter = ConnectionLimiter(settings["connections"])
+        endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts, self.door, rates)
+        attempts = self.failed_attempts = FailedAttempts(self.audit)
+        self.door.on_failed_attempt = attempts.count
         self._busy = asyncio.Event()
         self._next_look = 0.0
         self._lag = LoopLag()
@@ -159,17 +193,18 @@ class Bridge:
         if self.cache is not None:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
         operator = Operator(observed, self.metrics, self.instance)
-        guard = Guard(self.authenticator)
+        guard = Guard(self.authenticator, self.door, rates)
         self.tokens = Tokens(self.store, self.authenticator, self.sessions)
         self.app = Application(
             endpoint,
             [
-                health(guard, self.instance),
+                health(guard),
                 *Blobs(blobs, self.uploads).routes(guard),
                 *operator.routes(guard),
                 *self.tokens.routes(guard),
             ],
             [Middleware(HostGuard, handshake=handshake)],
+            self.door,
         )
         add_error_pages(self.app)
 
@@ -203,7 +238,11 @@ class Bridge:
         self._ticker = asyncio.create_task(self._tick())
         self._gpu = asyncio.create_task(self._join_gpu())
         self._keeping = asyncio.create_task(self.keeper.run())
-        self._backups = asyncio.create_task(DailyBackup(self.store.path).run())
+        self._backups = asyncio.create_task(DailyBackup(self.store.path, self._copies_lock).run())
+        self._keys = asyncio.create_task(self._key_watch.run())
+
+    def _responses(self) -> Store | None:
+        return self.cache.responses.store if self.cache is not None else None
 
     async def _named_blobs(self) -> set[str]:
         return await referenced_blobs(self.store, REFERENCES, self.sessions)
@@ -245,7 +284,7 @@ class Bridge:
         """Closes the workers and the database, after `finish`."""
         self._lag.stop()
         self._standstill.stop()
-        tasks = (self._ticker, self._gpu, self._keeping, self._backups)
+        tasks = (self._ticker, self._gpu, self._keeping, self._backups, self._keys)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -257,6 +296,9 @@ class Bridge:
         await self._policies.close()
         await self._executor.close()
         await self._commands.close()
+        await self.failed_attempts.close()
+        await asyncio.to_thread(self.audit.close)
+        self.door.close()
         await self.store.close()
 
     async def _tick(self) -> None:
@@ -294,6 +336,23 @@ class Bridge:
         for command_id in live.session.commands:
             self._commands.wake(command_id)
         await self.flows.sharing.bequeath(live, self.flows.present)
+
+
+def _sandbox(folder: Path, settings: Settings) -> Sandbox:
+    """Returns the workers' sandbox, with their folders in `folder`, which it empties. Raises UserError."""
+    try:
+        # A killed daemon's workers have left theirs.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.UserError(
+            text(
+                "The workers' folder {folder} can't be created ({reason}).",
+                folder=folder,
+                reason=error.strerror,
+            )
+        ) from None
+    return Sandbox(str(folder), settings["worker.writable"])
 
 
 def _blob_store(folder: Path, settings: Settings) -> BlobStore:

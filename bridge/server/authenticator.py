@@ -194,7 +194,7 @@ def peer_of(scope: Mapping[str, Any]) -> str:
 
 def _principal(credential: Credential, peer: str, kind: str = "") -> Principal:
     rights = rights_of(credential.scopes, kind)
-    return Principal(credential.id, credential.name, credential.scopes, rights, peer)
+    return Principal(credential.id, credential.name, credential.scopes, rights, peer, kind)
 
 
 def _digest(token: str) -> bytes:

@@ -13,10 +13,11 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
@@ -28,7 +29,7 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.server.http import Guard, answer
 from bridge.server.live_session import LiveSession
 from bridge.store.blob_refs import BlobColumn, blob_names_in, blob_references
-from bridge.store.blobs import PRESSURE, BlobStore, Sweep, storage_full_error
+from bridge.store.blobs import PRESSURE, BlobStore, Sweep, write_error
 from bridge.store.records import pack
 from bridge.store.store import Store
 from bridge.store.uploads import DISK_FULL_ERRNOS, PART_KEEP_S, Upload
@@ -177,23 +178,53 @@ STALL_S = 5.0
 """Seconds without data after which a new request for the same blob ends an upload."""
 IDLE_S = 60.0
 """Seconds without data after which any upload ends."""
+GRACE_S = 30.0
+"""Seconds that an upload may take besides those of its minimum rate."""
+
+
+class BodyLimits(Struct, frozen=True):
+    """How long the body of a request may take."""
+
+    bytes_s: float
+    """Minimum bytes per second, after `GRACE_S`; 0 for none."""
+    seconds: float
+
+    def end(self, received: int) -> float:
+        """Returns the seconds until which more data must have arrived, from the start of the body."""
+        slowest = GRACE_S + received / self.bytes_s if self.bytes_s else self.seconds
+        return min(slowest, self.seconds)
 
 
 class Transfer:
     """A request whose body is being read."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: BodyLimits) -> None:
         self._loop = loop
-        self.limit = asyncio.timeout_at(loop.time() + IDLE_S)
-        self._moved_at = loop.time()
+        self._limits = limits
+        self._received = 0
+        self._began = self._moved_at = loop.time()
+        self.limit = asyncio.timeout_at(self._end())
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
 
-    def moved(self) -> None:
-        """Records that data arrived."""
+    def moved(self, size: int) -> None:
+        """Records that `size` bytes arrived."""
         self._moved_at = self._loop.time()
-        self.limit.reschedule(self._moved_at + IDLE_S)
+        self._received += size
+        self.limit.reschedule(self._end())
         self._tell()
+
+    def _end(self) -> float:
+        return min(self._moved_at + IDLE_S, self._began + self._limits.end(self._received))
+
+    @contextlib.contextmanager
+    def waits(self) -> Iterator[None]:
+        """Doesn't count the time that the daemon itself takes."""
+        begin = self._loop.time()
+        try:
+            yield
+        finally:
+            self._began += self._loop.time() - begin
 
     def end(self) -> None:
         """Marks the end of the body."""
@@ -224,9 +255,10 @@ class Transfer:
 class Uploads:
     """Handlers of `PUT /blobs/SHA256` and `/blobs/SHA256/upload`."""
 
-    def __init__(self, store: BlobStore, keeper: BlobCollector) -> None:
+    def __init__(self, store: BlobStore, keeper: BlobCollector, limits: BodyLimits) -> None:
         self._store = store
         self._keeper = keeper
+        self._body_limits = limits
         self.active: dict[str, set[Transfer]] = {}
         """Active uploads by blob name."""
 
@@ -287,28 +319,36 @@ class Uploads:
 
     async def _take(self, request: Request, upload: Upload, complete: bool, status: int) -> Response:
         """Reads the body; `status` is returned if the upload isn't complete yet."""
-        transfer = Transfer(asyncio.get_running_loop())
+        transfer = Transfer(asyncio.get_running_loop(), self._body_limits)
         self.active.setdefault(upload.name, set()).add(transfer)
         try:
             with upload:
                 async with transfer.limit:
                     async for pieces in _blocks(request, transfer):
-                        await self._write(upload, pieces)
+                        with transfer.waits():
+                            await self._write(upload, pieces)
                 if complete:
                     return await self._finish(upload)
             return Response(status_code=status, headers=self._state(upload.name))
         except ClientDisconnect:
             return Response(status_code=400)
         except TimeoutError:
-            headers = {**self._state(upload.name), "connection": "close"}
-            return answer(
-                408, {"message": "No data arrived: continue at the Upload-Offset of this response."}, headers
-            )
+            message = "Too little data arrived: continue at the Upload-Offset of this response."
+            return answer(408, {"message": message}, {**self._state(upload.name), "connection": "close"})
         finally:
             self.active[upload.name].discard(transfer)
             if not self.active[upload.name]:
                 del self.active[upload.name]
             transfer.end()
+
+    async def digest(self, request: Request) -> str:
+        """Returns the SHA-256 of a body that isn't stored. Raises TimeoutError."""
+        found, transfer = hashlib.sha256(), Transfer(asyncio.get_running_loop(), self._body_limits)
+        async with transfer.limit:
+            async for pieces in _blocks(request, transfer):
+                for piece in pieces:
+                    found.update(piece)
+        return found.hexdigest()
 
     async def _write(self, upload: Upload, pieces: list[bytes]) -> None:
         await self._keeper.room(f"Blob {upload.name}", sum(map(len, pieces)))
@@ -316,17 +356,17 @@ class Uploads:
             await asyncio.to_thread(upload.write, *pieces)
         except OSError as error:
             if error.errno not in DISK_FULL_ERRNOS or not await self._keeper.free(sum(map(len, pieces))):
-                raise storage_full_error(f"Blob {upload.name}", error) from None
+                raise write_error(f"Blob {upload.name}", error) from None
             try:
                 await asyncio.to_thread(upload.write, *pieces)
             except OSError as again:
-                raise storage_full_error(f"Blob {upload.name}", again) from None
+                raise write_error(f"Blob {upload.name}", again) from None
 
     async def _finish(self, upload: Upload) -> Response:
         try:
             await asyncio.to_thread(upload.commit)
         except OSError as error:
-            raise storage_full_error(f"Blob {upload.name}", error) from None
+            raise write_error(f"Blob {upload.name}", error) from None
         return self._whole(upload.name, 201)
 
     def _whole(self, name: str, status: Literal[200, 201, 204]) -> Response:
@@ -357,7 +397,7 @@ async def _blocks(request: Request, transfer: Transfer) -> AsyncIterator[list[by
             raise
         if piece is None:
             break
-        transfer.moved()
+        transfer.moved(len(piece))
         pieces.append(piece)
         size += len(piece)
         if size >= BLOCK:
@@ -444,11 +484,12 @@ class Blobs:
             # RFC 9110 §10.1.1: answer a client that expects status 100 before it sends the body.
             waits = request.headers.get("expect", "").lower() == "100-continue"
             if not waits and upload_complete(request) is not False:
-                digest = hashlib.sha256()
-                async for piece in request.stream():
-                    digest.update(piece)
-                if digest.hexdigest() != name:
-                    reason = text("the bytes have SHA-256 {hexdigest}", hexdigest=digest.hexdigest())
+                try:
+                    digest = await self._uploads.digest(request)
+                except TimeoutError:
+                    return answer(408, {"message": "Too little data arrived."}, {"connection": "close"})
+                if digest != name:
+                    reason = text("the bytes have SHA-256 {hexdigest}", hexdigest=digest)
                     raise RequestError(errors.BAD_INPUT, name=text("Blob {name}", name=name), reason=reason)
             self._store.use(name)
         return Response(status_code=200, headers={"upload-complete": "?1"})
@@ -457,7 +498,7 @@ class Blobs:
         name = request.path_params["name"]
         path = self._store.use(name, every_s=USE_INTERVAL_S)
         etag = f'"{name}"'
-        headers = {"etag": etag, "cache-control": "private, max-age=31536000, immutable"}
+        headers = {"etag": etag, "cache-control": "no-store"}
         # RFC 9110 §13.1.2.
         known = request.headers.get("if-none-match", "")
         if etag in known or known.strip() == "*":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import hmac
 import importlib.util
 import os
 import re
@@ -37,7 +38,7 @@ class CacheKey(Struct, frozen=True):
     """A job's identity without the contents of its inputs."""
 
     digest: bytes
-    """Digest of the workload, its code and models, the parameters, and the inputs' names."""
+    """HMAC of the workload, its code and models, the parameters, and the inputs' names."""
 
     def outline(self, sizes: Sequence[int]) -> int:
         """Returns a 64-bit hash of the key and the inputs' sizes, which are known without reading them."""
@@ -53,8 +54,16 @@ class CacheKey(Struct, frozen=True):
 class CacheKeys:
     """Makes the keys of jobs."""
 
-    def __init__(self, workloads: Mapping[str, Workload], origins: Mapping[str, str], limits: Limits) -> None:
-        """`origins` has the distribution and version of workloads, by name, where known."""
+    def __init__(
+        self,
+        workloads: Mapping[str, Workload],
+        origins: Mapping[str, str],
+        limits: Limits,
+        secret: bytes = b"",
+    ) -> None:
+        """`origins` has the distribution and version of workloads, by name, where known. Keys are HMACs with
+        `secret`, so that those in a file don't confirm guesses of what was asked."""
+        self._secret = secret
         self._origins = origins
         self._limits = limits
         self._sources: dict[str, str] = {}
@@ -79,7 +88,7 @@ class CacheKeys:
         except (ValueError, TypeError, OverflowError, RecursionError):
             return None
         workloads = [self._workloads[workload.name], *map(self._identity, steps)]
-        return CacheKey(hashlib.sha256(_encoder.encode([workloads, encoded, names])).digest())
+        return CacheKey(hmac.digest(self._secret, _encoder.encode([workloads, encoded, names]), "sha256"))
 
     def _identity(self, workload: Workload) -> bytes:
         models = [[model.name, model.version, model.digest] for model in models_of(workload.name)]

@@ -27,8 +27,10 @@ from bridge.host.host import RECEIPTS, RECEIPTS_ASKS
 from bridge.host.observation import file_of, read_settings
 from bridge.server.handshake import outdated_addon
 from bridge.server.live_session import SPARE, LiveSession, mates
+from bridge.server.runner import as_message
 from bridge.server.sessions import Sessions
 from bridge.server.texture_states import expecting, named_states, stale_reasons
+from bridge.store.audit_log import AuditLog
 from bridge.store.claims import States
 from bridge.store.receipts import VERIFIED, ReceiptStore
 from bridge.store.records import AUDIT_FIX, DamagedReceipt, PermanentDamage, Receipt
@@ -63,8 +65,9 @@ NO_STATES: States = {}
 class Commands:
     """Commands to editors and the receipts of their replies."""
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
+    def __init__(self, store: Store, sessions: Sessions, audit: AuditLog) -> None:
         self._store = store
+        self._audit = audit
         self._sessions = sessions
         self.on_revert: Callable[[Receipt], None] = lambda receipt: None
         """Called with the receipt of each revert that an editor has carried out, at least in part."""
@@ -83,13 +86,15 @@ class Commands:
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
         states: States = NO_STATES,
+        asking: LiveSession | None = None,
     ) -> int:
         """Stores and sends a command, and returns its receipt's id.
 
         `states` are the textures that the advice was made from: of those that changed since, nothing is sent,
         the receipt has the reason, and advisors are asked anew. The same step of a `parent` answer is sent
-        only once, even after a restart. Raises RequestError if it can't be sent, and ValueError for invalid
-        arguments.
+        only once, even after a restart. `asking` is the session that asks, if it is another one. If the audit
+        log can't record it, nothing is sent, and the receipt has the error. Raises RequestError if it can't
+        be sent, and ValueError for invalid arguments.
         """
         command = sendable(Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS), Command)
         live.expect(command)
@@ -121,8 +126,9 @@ class Commands:
         if refused and not command.args["changes"]:
             await self.answered(live, command, Result(id=receipt_id, value={}))
         else:
-            log.info("session %s: %s #%d (%s)", live.id, name, receipt_id, note)
-            await self.present(live, command)
+            # What it changes is in the receipt, which is encrypted.
+            log.info("session %s: %s #%d", live.id, name, receipt_id)
+            await self.present(live, command, asking)
         if stale:
             self.on_stale(live, named_states(stale, states))
         return receipt_id
@@ -131,8 +137,30 @@ class Commands:
         """Returns the receipt that this step of an answer created earlier, or None."""
         return await self._store.read(lambda connection: ReceiptStore(Database(connection)).made(parent))
 
-    async def present(self, live: LiveSession, command: Command) -> None:
-        """Sends the command of a stored receipt and stores its `seq`."""
+    async def present(self, live: LiveSession, command: Command, asking: LiveSession | None = None) -> None:
+        """Records the command of a stored receipt in the audit log, sends it, and stores its `seq`.
+
+        If it can't be recorded, the receipt fails.
+        """
+        changes = command.args.get("changes")
+        try:
+            await self._audit.record(
+                "command.revert" if command.name == REVERT else "command.apply",
+                principal=(asking or live).owner,
+                session=(asking or live).id,
+                subject=live.view.project_name or live.view.project,
+                detail={
+                    "command": command.name,
+                    "change": command.id,
+                    "files": len(changes) if isinstance(changes, list) else 0,
+                    "client": live.identify.client.name,
+                    "editor": live.id,
+                },
+            )
+        except RequestError as error:
+            log.error("%s #%d isn't sent: %s", command.name, command.id, error)
+            await self.answered(live, command, as_message(error, command.id))
+            return
 
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Command)
@@ -179,7 +207,7 @@ class Commands:
 
     def _stored(self, command: Command, receipt: Receipt | None) -> None:
         if receipt is not None and receipt.state == "failed":
-            log.warning("%s #%d failed: %s", command.name, command.id, receipt.errors)
+            log.warning("%s #%d failed; see `popbridge receipts`", command.name, command.id)
         self.wake(command.id)
         if receipt is not None and receipt.state == "applied" and receipt.reverts is not None:
             self.on_revert(receipt)
@@ -253,6 +281,7 @@ class Commands:
             text("revert of {id}: {note}", id=receipt.id, note=receipt.note),
             reverts=receipt.id,
             parent=step,
+            asking=asking,
         )
 
     def _answering(self, receipt: Receipt, asking: LiveSession) -> LiveSession | None:

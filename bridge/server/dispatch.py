@@ -36,6 +36,7 @@ from bridge.server.commands import Commands
 from bridge.server.jobs import Jobs
 from bridge.server.live_session import LiveSession
 from bridge.server.runner import Runner, Throttle, as_message, deadline_exceeded
+from bridge.server.token_rates import REFUSAL_S
 
 log = logging.getLogger(__name__)
 
@@ -113,23 +114,29 @@ class Dispatch:
 
     def _authorise(self, live: LiveSession, message: ClientMessage) -> None:
         """Raises RequestError `forbidden` if the client lacks the right for this type of message."""
-        right, what = access.MESSAGES[type(message)], f"`{type(message).__struct_config__.tag}`"
+        right = access.MESSAGES[type(message)]
         if isinstance(message, Answer) and (popup := live.session.popups.get(message.id)):
             right = access.popup_right(popup.kind)
-        live.principal.require(right, what)
+        if right is not None and right not in live.principal.rights:
+            raise access.forbidden(live.principal, right, f"`{type(message).__struct_config__.tag}`")
 
     async def _request(self, live: LiveSession, request: Request) -> None:
         try:
             if self.stopping:
                 raise RequestError(errors.SHUTTING_DOWN)
+            live.rates.check(time.monotonic())
             # An unknown workload has no right; the router refuses it.
-            live.principal.require(self._rights.get(request.workload), f"`{request.workload}`")
+            right = self._rights.get(request.workload)
+            if right is not None and right not in live.principal.rights:
+                raise access.forbidden(live.principal, right, f"`{request.workload}`")
             # Inline workloads are answered immediately and need no journal.
             if request.key is UNSET and self._runner.is_inline(request):
                 await live.send(self._run_inline(live, request))
                 return
             ticket = self._router.admit(live.id, request, time.monotonic())
         except RequestError as error:
+            if error.code is errors.RATE_LIMITED:
+                await asyncio.sleep(REFUSAL_S)
             await self._reply(live, request.workload, as_message(error, request.id, "not_started"))
             return
         if ticket.journalled:
@@ -209,8 +216,7 @@ class Dispatch:
             outcome = error.code.outcome if ticket.target is Target.ADVISOR else ""
             return as_message(error, request.id, outcome)
         except StoreError as error:
-            unavailable = RequestError(errors.STORE_UNAVAILABLE, reason=error.reason)
-            return as_message(unavailable, request.id, "unknown")
+            return as_message(errors.unavailable(error), request.id, "unknown")
         except BaseException as error:
             # A plugin's workload or advisor may raise anything; only its own request fails.
             if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]

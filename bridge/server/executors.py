@@ -17,7 +17,7 @@ from bridge.core.messages import OutputRef, Result, ResultMeta
 from bridge.core.metrics import Counts
 from bridge.core.router import Load
 from bridge.server.blobs import BlobCollector
-from bridge.store.blobs import BlobStore, storage_full_error
+from bridge.store.blobs import BlobStore, write_error
 
 MAX_NAME = 128
 """Maximum length of a file name on the wire. Workloads may derive longer ones from the names of inputs."""
@@ -60,7 +60,7 @@ class BlobExecutor:
         self._load = load
 
     async def run(self, job: Job) -> Response:
-        """Runs a job. Raises WorkloadError like `Executor.run`, and `storage_full`."""
+        """Runs a job. Raises WorkloadError like `Executor.run`, `storage_full` and `out_of_descriptors`."""
         job = replace(job, out_dir=self._blobs.folder)
         with self._blobs.working():
             await self._make_room()
@@ -90,7 +90,8 @@ class BlobExecutor:
         except RequestError as error:
             raise WorkloadError(error.code.name, error.text) from None
         except OSError as error:
-            raise WorkloadError(errors.STORAGE_FULL.name, storage_full_error(what, error).text) from None
+            failed = write_error(what, error)
+            raise WorkloadError(failed.code.name, failed.text) from None
 
 
 def _response(done: ExecutorResult) -> Response:

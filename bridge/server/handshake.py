@@ -56,7 +56,7 @@ def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
 
     After an upgrade, a daemon that is still running compares with the addon of its own version.
     """
-    addon, client = _addon(adapter), identify.client
+    addon, client = addon_of(adapter), identify.client
     if addon is None or client.name != addon.name or client.version == addon.version:
         return ""
     theirs, ours = _release(client.version), _release(addon.version)
@@ -77,7 +77,7 @@ def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
 
 def outdated_addon(identify: Identify, adapter: Adapter | None) -> AnyText:
     """Returns why an editor can't revert a change and what to do; empty if its addon is up to date."""
-    addon, client = _addon(adapter) if adapter else None, identify.client
+    addon, client = addon_of(adapter) if adapter else None, identify.client
     if adapter is None or addon is None or client.name != addon.name:
         return OLD_EDITOR
     return "" if client.version == addon.version else OLD_ADDON.fill(install=_install(identify, adapter))
@@ -89,7 +89,7 @@ def _install(identify: Identify, adapter: Adapter) -> str:
     return f"popbridge install {adapter.engine} {quoted(Path(root)) if root else 'PROJECT'}"
 
 
-def _addon(adapter: Adapter) -> Addon | None:
+def addon_of(adapter: Adapter) -> Addon | None:
     """Returns the adapter's addon, or None if it has none or an invalid one, which must not reject
     editors."""
     try:
@@ -149,6 +149,10 @@ class Handshake:
         self._roots = roots
         self._arrived = arrived
         self._use = use
+        self.certified_names: tuple[str, ...] = ()
+        """Names of the daemon's certificate, which Host headers may have; empty without TLS."""
+        self.check_addon: Callable[[Identify, Adapter], Awaitable[AnyText]] = _unchecked
+        """Returns what to tell an editor whose addon's files were changed; empty if they weren't."""
         self._workloads = [
             WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
             for w in registry.workloads.values()
@@ -170,8 +174,9 @@ class Handshake:
 
     @property
     def allowed_hosts(self) -> Collection[str]:
+        """Names besides loopback that Host headers may have."""
         hosts: Collection[str] = self._settings["allowed_hosts"]
-        return hosts
+        return (*hosts, *self.certified_names)
 
     def hello(self, challenge: Challenge) -> Hello:
         """Returns the first message."""
@@ -207,7 +212,8 @@ class Handshake:
         identify = admission.identify
         choice, notice = self._adapter(identify.engine or None)
         if choice is not None:
-            notice = sentences([notice, addon_notice(asked, choice.adapter)])
+            changed = await self.check_addon(identify, choice.adapter)
+            notice = sentences([notice, addon_notice(asked, choice.adapter), changed])
             if not (identify.project and identify.project.root):
                 notice = sentences([notice, admission.notice or NO_ROOT])
         restarted = False
@@ -294,6 +300,10 @@ class Handshake:
         )
 
 
+async def _unchecked(identify: Identify, adapter: Adapter) -> AnyText:
+    return ""
+
+
 def _of_mates(live: LiveSession, sessions: Sessions) -> list[int]:
     """Returns the open popups of other editors with the same project, which `live` also shows."""
     # A restarted daemon doesn't know which ones `live` already shows.
@@ -312,8 +322,10 @@ def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Ide
         )
     if not identify.project.root:
         return identify
-    client = scope.get("client")
-    if not (client and (client[0] == unix_socket.SCHEME or auth.is_loopback(client[0]))):
+    client, server = scope.get("client"), scope.get("server")
+    # A program that comes from the daemon's own address runs on its machine, too.
+    own = server and client and client[0] == server[0]
+    if not (client and (own or client[0] == unix_socket.SCHEME or auth.is_loopback(client[0]))):
         return replace(identify, project=replace(identify.project, root=UNSET))
     if not Path(identify.project.root).is_absolute():
         raise RemoteProtocolError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,15 +13,17 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accel.text import Text
-from bridge import __version__
 from bridge.core import access, auth, errors
+from bridge.core.access import Principal
+from bridge.core.auth import with_security_headers
 from bridge.core.errors import ErrorCode, RequestError
-from bridge.core.messages import PROTOCOL
 from bridge.server.authenticator import Authenticator
+from bridge.server.door import Door, client_of
 from bridge.server.handshake import Handshake
+from bridge.server.token_rates import TokenRates
 
 STATUS: dict[ErrorCode, int] = {
     errors.BAD_INPUT: 400,
@@ -27,6 +31,8 @@ STATUS: dict[ErrorCode, int] = {
     errors.NOT_FOUND: 404,
     errors.TOO_LARGE: 413,
     errors.STORE_UNAVAILABLE: 503,
+    errors.RATE_LIMITED: 429,
+    errors.OUT_OF_DESCRIPTORS: 503,
     errors.STORAGE_FULL: 507,
 }
 
@@ -37,7 +43,15 @@ def error_response(error: RequestError, headers: Mapping[str, str] | None = None
     for name, message in (("message_text", error.text), ("hint_text", error.hint_text)):
         if isinstance(message, Text):
             body[name] = msgspec.to_builtins(message)
+    if error.retry_after_ms:
+        body |= {"retryable": error.code.retryable, "retry_after_ms": error.retry_after_ms}
+        headers = {**retry_after(error.retry_after_ms), **(headers or {})}
     return answer(STATUS.get(error.code, 500), body, headers)
+
+
+def retry_after(milliseconds: int) -> dict[str, str]:
+    """Returns the header Retry-After (RFC 9110 §10.2.3), which has whole seconds."""
+    return {"retry-after": str(max(1, math.ceil(milliseconds / 1000)))}
 
 
 def answer(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
@@ -51,15 +65,47 @@ class Application(Starlette):
     as long as the connection.
     """
 
-    def __init__(self, socket: ASGIApp, pages: Sequence[BaseRoute], middleware: Sequence[Middleware]) -> None:
+    def __init__(
+        self, socket: ASGIApp, pages: Sequence[BaseRoute], middleware: Sequence[Middleware], door: Door
+    ) -> None:
         super().__init__(routes=pages, middleware=middleware)
         self._socket = socket
+        self._door = door
 
     # Not a coroutine: a connection would resume it for each message.
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
-        if scope["type"] == "websocket" and scope["path"] == "/ws":
+        if scope["type"] == "websocket":
             return self._socket(scope, receive, send)
-        return super().__call__(scope, receive, send)
+        return self._page(scope, receive, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = with_security_headers(message.get("headers", ()))
+            await send(message)
+
+        client = client_of(scope)
+        # A wrong token has a limit of its own.
+        if client is not None and not client.is_proven and not _has_authorization(scope):
+            wait_s = self._door.spend(client)
+            if wait_s:
+                await too_many_requests(wait_s)(scope, receive, send_guarded)
+                return
+        await super().__call__(scope, receive, send_guarded)
+
+
+def _has_authorization(scope: Scope) -> bool:
+    return any(name == b"authorization" for name, _ in scope["headers"])
+
+
+def too_many_requests(wait_s: float) -> Response:
+    """Returns the response to a peer that has sent too much without a valid token."""
+    retry_after_ms = max(1, math.ceil(wait_s * 1000))
+    message = "Too many requests without a valid token."
+    body = {"code": errors.RATE_LIMITED.name, "message": message, "retryable": True}
+    # The rest of a pipeline would get the same.
+    headers = {**retry_after(retry_after_ms), "connection": "close"}
+    return answer(429, {**body, "retry_after_ms": retry_after_ms}, headers)
 
 
 class HostGuard:
@@ -86,8 +132,10 @@ UNAUTHORISED = "Send the `http_token` of your session, or a token, as 'Authoriza
 class Guard:
     """Makes routes that answer only those who have the right that `access.ROUTES` declares."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, door: Door, rates: TokenRates) -> None:
         self._authenticator = authenticator
+        self._door = door
+        self._rates = rates
 
     def route(self, method: str, path: str, respond: Respond) -> Route:
         """Returns a route. If it needs a right, `request.state` has the `principal` that asks and its
@@ -102,7 +150,8 @@ class Guard:
                 if right is not access.ANY:
                     found = self._authenticator.bearer(request)
                     if found is None:
-                        return answer(401, {"message": UNAUTHORISED}, {"www-authenticate": "Bearer"})
+                        return await self._unauthorised(request)
+                    self._proven(request, found[0])
                     request.state.principal, request.state.session = found
                     found[0].require(right, f"`{method} {path}`")
                 return await respond(request)
@@ -113,14 +162,25 @@ class Guard:
 
         return Route(path, guarded, methods=[method])
 
+    async def _unauthorised(self, request: Request) -> Response:
+        if "authorization" in request.headers and (wait_s := await self._door.failed(request.scope, "HTTP")):
+            return too_many_requests(wait_s)
+        return answer(401, {"message": UNAUTHORISED}, {"www-authenticate": "Bearer"})
 
-def health(guard: Guard, instance: str) -> Route:
+    def _proven(self, request: Request, principal: Principal) -> None:
+        """Counts a request with a token. Raises RequestError `rate_limited`."""
+        now = time.monotonic()
+        rates = self._rates.of(principal, "", now)
+        if (client := client_of(request.scope)) is not None:
+            client.proven(rates.bytes)
+        rates.check(now)
+
+
+def health(guard: Guard) -> Route:
     """Returns the route of the health page."""
 
     async def respond(request: Request) -> Response:
-        return answer(
-            200, {"status": "ok", "version": __version__, "protocol": PROTOCOL, "instance": instance}
-        )
+        return answer(200, {"status": "ok"})
 
     return guard.route("GET", "/health", respond)
 

@@ -121,7 +121,7 @@ class Jobs:
         try:
             return await self._store.write(work)
         except StoreError as error:
-            raise RequestError(errors.STORE_UNAVAILABLE, reason=error.reason) from None
+            raise errors.unavailable(error) from None
 
     def _asked(self, live: LiveSession, request: Request, ticket: Ticket) -> Asked:
         """Raises RequestError for an invalid request, before it is accepted."""

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +21,7 @@ from bridge.core.errors import RemoteProtocolError, RequestError
 from bridge.core.messages import MAX_FRAME, Event, Identify, Message, Numbered, Popup, PopupClose, Request
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
+from bridge.server.token_rates import UNLIMITED
 from bridge.store.records import unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
@@ -48,7 +48,7 @@ class Backlog:
     def __init__(self, total: Total) -> None:
         self.bytes = 0
         self.total = total
-        self._sizes: deque[tuple[int, int]] = deque()
+        self._sizes: list[tuple[int, int]] = []
 
     @property
     def reason(self) -> str:
@@ -65,9 +65,13 @@ class Backlog:
 
     def acknowledged(self, seq: int) -> None:
         """Removes all messages up to `seq`."""
-        freed, sizes = 0, self._sizes
-        while sizes and sizes[0][0] <= seq:
-            freed += sizes.popleft()[1]
+        freed = count = 0
+        for number, size in self._sizes:
+            if number > seq:
+                break
+            freed += size
+            count += 1
+        del self._sizes[:count]
         self.bytes -= freed
         self.total.bytes -= freed
 
@@ -175,6 +179,8 @@ class LiveSession:
         self._held_events: list[Event] = []
         self.principal = NOBODY
         """Who its client is; has no right until a client of this run has identified."""
+        self.rates = UNLIMITED
+        """What its token may send."""
         self.http_digest = b""
         """The digest of its HTTP token; empty without one."""
         self.identified(identify, choice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.handlers
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -113,6 +114,25 @@ def log_context() -> dict[str, Any]:
     return found
 
 
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, line separators, and marks that reorder what a terminal shows (Bidi_Control)."""
+_INDENT = "    "
+
+
+def escaped(line: str) -> str:
+    """Returns text for one line of a log: nothing in it ends the line or steers a terminal."""
+    return _CONTROLS.sub(lambda found: _escape(found[0]), line)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def escaped_lines(lines: str) -> str:
+    """Returns a traceback or a stack, indented so that none of its lines looks like a record."""
+    return "\n".join(_INDENT + escaped(line) for line in lines.replace("\t", _INDENT).split("\n"))
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a record as a JSON object: ts (ISO 8601, UTC), level, logger, message and context."""
 
@@ -127,9 +147,11 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         try:
-            return msgspec.json.encode(line).decode()
+            encoded = msgspec.json.encode(line).decode()
         except UnicodeEncodeError:
-            return msgspec.json.encode({name: _text(value) for name, value in line.items()}).decode()
+            encoded = msgspec.json.encode({name: _text(value) for name, value in line.items()}).decode()
+        # JSON (RFC 8259 §7) leaves all but C0 as they are, and some programs end a line at U+0085 or U+2028.
+        return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded)
 
 
 class TextFormatter(logging.Formatter):
@@ -141,7 +163,17 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         about = " ".join(f"{name} {value}" for name, value in log_context().items())
-        return f"{super().formatMessage(record)} [{about}]" if about else super().formatMessage(record)
+        line = super().formatMessage(record)
+        # Only our own templates have several lines, for a stack at their end.
+        line, _, stack = line.partition("\n") if "\n" in str(record.msg) else (line, "", "")
+        shown = escaped(f"{line} [{about}]" if about else line)
+        return f"{shown}\n{escaped_lines(stack)}" if stack else shown
+
+    def formatException(self, ei: Any) -> str:
+        return escaped_lines(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:
+        return escaped_lines(stack_info)
 
 
 def _text(value: Any) -> Any:

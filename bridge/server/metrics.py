@@ -193,6 +193,9 @@ def counted(observed: Observed) -> Mapping[str, Values]:
         "popbridge_job_queue_seconds": _histograms(counts, lambda asked: asked.queued),
         "popbridge_handshakes_refused_total": {str(status): n for status, n in counts.refused.items()},
         "popbridge_connections_closed_total": dict(counts.closed),
+        "popbridge_connections_dropped_total": dict(counts.dropped),
+        "popbridge_failed_attempts_total": counts.failed_attempts,
+        "popbridge_rate_limited_total": dict(counts.limited),
         "popbridge_popup_answers_total": dict(counts.popups),
         "popbridge_command_answers_total": dict(counts.commands),
         "popbridge_frames_received_total": {_type(kind): n for kind, n in counts.received.items()},
@@ -466,7 +469,8 @@ class Operator:
     async def status(self, request: Request) -> Response:
         await self._read_stats()
         host, port = request.scope["server"]
-        address = f"ws://[{host}]:{port}/ws" if ":" in host else f"ws://{host}:{port}/ws"
+        scheme = "wss" if request.url.scheme == "https" else "ws"
+        address = f"{scheme}://[{host}]:{port}/ws" if ":" in host else f"{scheme}://{host}:{port}/ws"
         asking, figures = request.state.session, self._metrics.values()
         found = status(self._observed, self._stats, self._instance, address, figures, asking)
         return Response(msgspec.json.encode(found), media_type=JSON)

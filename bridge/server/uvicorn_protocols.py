@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import http
 import logging
 import random
+import time
 from typing import Any, Protocol
 
 import h11
@@ -16,10 +18,14 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
 from websockets.protocol import State
+from websockets.server import ServerProtocol
 
+from bridge.core import auth
 from bridge.core.messages import MAX_FRAME
 from bridge.server import unix_socket
+from bridge.server.door import CLIENT, ClientSocket
 from bridge.server.websocket import Inbox, framed
 
 log = logging.getLogger(__name__)
@@ -31,10 +37,23 @@ class HttpProtocol(H11Protocol):
     request_deadline_s = 10.0
     """Time limit for the head of a request, from the start of the connection or the end of the last
     request."""
+    rest_deadline_s = 2.0
+    """Time limit for the rest of a body whose request was answered without it. The client may be about to
+    read the answer, which a reset would take from it."""
+    proven_rest_deadline_s = 30.0
+    """The same for a client with a token."""
+    read_deadline_s = 10.0
+    """A peer that takes nothing of its answers for this long is dropped."""
+    max_pipelined = 32
+    """Maximum number of requests that a peer may send without waiting for an answer."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
+        self._reading: asyncio.TimerHandle | None = None
+        self._pipelined = 0
+        client = self.app_state.get(CLIENT)
+        self._client = client if isinstance(client, ClientSocket) else None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -44,28 +63,88 @@ class HttpProtocol(H11Protocol):
                 # The socket's mode keeps others out, unless somebody has changed it.
                 log.warning("a program of the user %d was refused at the Unix socket", peer[1])
                 transport.abort()
-        self._start_deadline()
+        self._start_deadline(self.request_deadline_s, "head")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_deadline()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        client = self._client
+        if client is not None and client.bytes is not None:
+            client.bytes.charge(len(data), time.monotonic())
         super().data_received(data)
         # Once a WebSocket protocol owns the transport, this isn't called any more.
-        if self.conn.their_state is h11.IDLE and self.transport.get_protocol() is self:
-            self._start_deadline()
-        else:
+        if self.transport.get_protocol() is not self or not self._waits_for_rest():
             self._stop_deadline()
+        if self.conn.their_state is h11.IDLE and self.transport.get_protocol() is self:
+            self._start_deadline(self.request_deadline_s, "head")
 
-    def _start_deadline(self) -> None:
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_reader()
+        if self._waits_for_rest():
+            is_proven = self._client is not None and self._client.is_proven
+            self._start_deadline(self.proven_rest_deadline_s if is_proven else self.rest_deadline_s, "body")
+        self._pipelined = self._pipelined + 1 if self.conn.trailing_data[0] else 0
+        if self._pipelined >= self.max_pipelined:
+            # The next answer is the last.
+            self.cycle.keep_alive = False
+
+    def _waits_for_rest(self) -> bool:
+        """Whether a request is answered, but its body hasn't arrived."""
+        return self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._watch_reader()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what isn't HTTP. uvicorn's own answer has none of our headers."""
+        body = msg.encode()
+        own = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+        headers = auth.with_security_headers([*own, (b"connection", b"close")])
+        for event in (
+            h11.Response(status_code=400, headers=headers),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+        self._watch_reader()
+
+    def _start_deadline(self, seconds: float, reason: str) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self.request_deadline_s, self.transport.abort)
+            self._deadline = self.loop.call_later(seconds, self._drop, reason)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _watch_reader(self) -> None:
+        """Drops the peer if it takes nothing of what was written. A closed transport would wait for ever."""
+        if self._reading is None and (size := self.transport.get_write_buffer_size()):
+            self._reading = self.loop.call_later(self.read_deadline_s, self._check_reader, size)
+
+    def _check_reader(self, before: int) -> None:
+        self._reading = None
+        if self.transport.get_write_buffer_size() < before:
+            self._watch_reader()
+        else:
+            self._drop("answer")
+
+    def _drop(self, reason: str) -> None:
+        if self._client is not None:
+            self._client.drop(reason)
+        self.transport.abort()
 
 
 STEP_S = 0.2
@@ -126,6 +205,16 @@ SHUTDOWN_S = 5
 """Seconds that a stopping daemon waits for connections to end."""
 
 
+class _ServerProtocol(ServerProtocol):
+    """The WebSocket protocol, whose own refusals of a handshake have our headers."""
+
+    def reject(self, status: http.HTTPStatus | int, text: str) -> Response:
+        response = super().reject(status, text)
+        for name, value in auth.SECURITY_HEADERS:
+            response.headers[name.decode()] = value.decode()
+        return response
+
+
 class BridgeProtocol(WebSocketsSansIOProtocol):
     """A WebSocket connection with deadlines and limits that uses little memory."""
 
@@ -141,6 +230,8 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     def __init__(self, heartbeat: Heartbeat, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._heartbeat = heartbeat
+        # uvicorn makes it, and has no option for its class.
+        self.conn.__class__ = _ServerProtocol
         # `asyncio.Event` and `Queue` take 1 to 3 KiB, for each of thousands of idle connections.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE
@@ -194,8 +285,13 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             return
         await super().send(message)
         if message["type"] == "websocket.accept":
-            # Not needed any more, and as large as the rest of the connection.
+            # Not needed any more, and as large as the rest of the connection. websockets keeps the request.
+            self.request.headers.clear()
             del self.request, self.response
+            for name in ("asgi", "extensions", "state"):
+                del self.scope[name]  # type: ignore[misc]
+            # Rebuilt, the table of attributes is half as large.
+            self.__dict__ = dict(self.__dict__)
         if message["type"] == "websocket.close":
             self._abort_later()
         if message["type"] == "websocket.http.response.body":

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import struct
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from uvicorn.protocols.utils import ClientDisconnected
 
 from bridge.core import errors
+from bridge.core.auth import with_security_headers
 from bridge.core.codec import SUBPROTOCOLS, Codec, server_codec
 from bridge.core.errors import RemoteProtocolError
 from bridge.core.messages import (
@@ -28,37 +29,38 @@ from bridge.core.messages import (
     Identify,
     Message,
     Numbered,
+    Request,
     Result,
 )
 from bridge.core.metrics import Counts
+from bridge.core.rate_limit import TokenBucket
 from bridge.core.session import Connection
 from bridge.server import logs
+from bridge.server.door import Door, client_of
 from bridge.server.handshake import Handshake
 from bridge.server.live_session import LiveSession, too_large
 from bridge.server.runner import as_message
+from bridge.server.token_rates import TokenRates
 
 
 class ConnectionLimiter:
-    """Limits the number of connections, counted from the handshake."""
+    """Limits the number of WebSocket connections. Those that haven't identified are the door's concern."""
 
-    def __init__(self, most: int, most_unidentified: int) -> None:
-        """`most` limits all connections, `most_unidentified` those that haven't sent `identify`. Both are at
-        least 1."""
+    def __init__(self, most: int) -> None:
+        """`most` limits the connections that have identified; it is at least 1."""
         self._most = most
-        self._most_unidentified = most_unidentified
         self.open = 0
         self.unidentified = 0
 
     def refusal(self) -> str | None:
         """Returns why another connection would be refused now, or None."""
-        if self.open >= self._most:
-            return (
-                f"The bridge has {self.open} connections, the limit: close some, or raise the setting "
-                "'connections'."
-            )
-        if self.unidentified >= self._most_unidentified:
-            return f"{self.unidentified} connections have not identified yet, the limit: try again soon."
-        return None
+        identified = self.open - self.unidentified
+        if identified < self._most:
+            return None
+        return (
+            f"The bridge has {identified} connections, the limit: close some, or raise the setting "
+            "'connections'."
+        )
 
     @contextlib.contextmanager
     def count(self) -> Iterator[Callable[[], None]]:
@@ -110,6 +112,8 @@ class AsgiSocket:
         self._receive = receive
         self._send = send
         self._field = "text" if codec.is_text else "bytes"
+        self.bytes: TokenBucket | None = None
+        """What the client's token may send; None before it is proven."""
         self.lock = asyncio.Lock()
 
     async def receive(self) -> ClientMessage:
@@ -120,9 +124,12 @@ class AsgiSocket:
         frame = event.get("bytes")
         if frame is None:
             frame = event["text"]
-            self._counts.received_bytes += len(frame.encode())
+            size = len(frame.encode())
         else:
-            self._counts.received_bytes += len(frame)
+            size = len(frame)
+        self._counts.received_bytes += size
+        if self.bytes is not None:
+            self.bytes.charge(size, time.monotonic())
         message = self._codec.decode(frame)
         self._counts.received[type(message)] += 1
         return message
@@ -180,8 +187,16 @@ class WebSocketEndpoint:
     identify_timeout_s = IDENTIFY_TIMEOUT_S
 
     def __init__(
-        self, handshake: Handshake, handle: Handle, limiter: ConnectionLimiter, counts: Counts
+        self,
+        handshake: Handshake,
+        handle: Handle,
+        limiter: ConnectionLimiter,
+        counts: Counts,
+        door: Door,
+        rates: TokenRates,
     ) -> None:
+        self._door = door
+        self._rates = rates
         self._handshake = handshake
         self._handle = handle
         self._limiter = limiter
@@ -189,10 +204,12 @@ class WebSocketEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if refusal := self._handshake.refuse(scope):
+        if scope["path"] != "/ws":
+            await self._refuse(send, 404, "WebSockets connect to /ws.")
+        elif refusal := self._handshake.refuse(scope):
             await self._refuse(send, *refusal)
         elif full := self._limiter.refusal():
-            await self._refuse(send, 503, full)
+            await self._refuse(send, 503, full, RETRY_AFTER_S)
         else:
             with self._limiter.count() as identified:
                 await self._serve(scope, receive, send, identified)
@@ -204,24 +221,34 @@ class WebSocketEndpoint:
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
         socket = AsgiSocket(server_codec(subprotocol, self._handshake.max_frame), receive, send, self._counts)
         connection = Connection(time.monotonic(), self._handshake.features)
-        live = None
+        live, client = None, client_of(scope)
         try:
             live = await self._identify(connection, socket, scope)
             identified()
+            live.rates = rates = self._rates.of(live.principal, live.id, time.monotonic())
+            socket.bytes = rates.bytes
+            if client is not None:
+                client.proven()
             # From here on, log records of this task and of tasks that it starts name the session.
             logs.session.set(live)
             # Headers would take memory for as long as the connection lasts.
             scope["headers"].clear()
+            scope["query_string"] = b""
             log.info("session %s: connected, %s", live.id, live.description)
             while True:
                 message = connection.receive(await socket.receive())
                 # Another connection took over in the meantime.
                 if live.socket is not socket:
                     break
-                live.last_heard = time.monotonic()
+                live.last_heard = now = time.monotonic()
+                # A request is refused if it is too much; other messages can only wait.
+                if not isinstance(message, Request) and (pause_s := rates.pause_s(now)):
+                    await asyncio.sleep(pause_s)
                 await self._handle(live, message)
         except RemoteProtocolError as error:
             log.info("closing a connection: %s", error)
+            if error.close is errors.AUTH_FAILED:
+                await self._door.failed(scope, "WebSocket")
             await socket.close(error.close, error.reason)
         except Disconnected as gone:
             if live is not None and live.socket is socket and gone.is_done:
@@ -235,12 +262,13 @@ class WebSocketEndpoint:
                 live.detach(socket)
                 log.info("session %s: disconnected", live.id)
 
-    async def _refuse(self, send: Send, status: int, reason: str) -> None:
+    async def _refuse(self, send: Send, status: int, reason: str, retry_after_s: float = 0.0) -> None:
         self._counts.refused[status] += 1
         body = msgspec.json.encode({"message": reason})
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        if status == 503:
-            headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+        if retry_after_s:
+            headers.append((b"retry-after", b"%d" % math.ceil(retry_after_s)))
+        headers = with_security_headers(headers)
         await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": body})
 
@@ -279,12 +307,15 @@ def framed(opcode: int, data: bytes) -> bytes:
 
 
 class Inbox:
-    """A minimal `asyncio.Queue` that takes a quarter of the memory."""
+    """A minimal `asyncio.Queue` that takes a tenth of the memory."""
 
-    __slots__ = ("_events", "_reader")
+    __slots__ = ("_events", "_next", "_reader")
 
     def __init__(self) -> None:
-        self._events: deque[Any] = deque()
+        # Even an empty deque takes 0.6 KiB.
+        self._events: list[Any] = []
+        self._next: list[Any] = []
+        """The oldest events, in reverse."""
         self._reader: asyncio.Future[None] | None = None
 
     def put_nowait(self, event: Any) -> None:
@@ -294,16 +325,19 @@ class Inbox:
 
     async def get(self) -> Any:
         """Waits for the next event. Only one reader may wait."""
-        while not self._events:
+        while self.empty():
             self._reader = asyncio.get_running_loop().create_future()
             try:
                 await self._reader
             finally:
                 self._reader = None
-        return self._events.popleft()
+        if not self._next:
+            self._events.reverse()
+            self._next, self._events = self._events, self._next
+        return self._next.pop()
 
     def empty(self) -> bool:
-        return not self._events
+        return not self._events and not self._next
 
     def qsize(self) -> int:
-        return len(self._events)
+        return len(self._events) + len(self._next)

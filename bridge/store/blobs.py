@@ -18,7 +18,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from accel.atomic_file import WAITS_S
+from accel.atomic_file import DESCRIPTOR_ERRNOS, WAITS_S
 from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError
@@ -211,7 +211,8 @@ class BlobStore:
         return path
 
     def put(self, data: bytes) -> str:
-        """Stores `data` and returns its name. Raises RequestError `too_large` or `storage_full`."""
+        """Stores `data` and returns its name. Raises RequestError `too_large`, `storage_full` or
+        `out_of_descriptors`."""
         name = hashlib.sha256(data).hexdigest()
         with contextlib.suppress(RequestError):
             self.use(name)
@@ -224,7 +225,7 @@ class BlobStore:
             draft.write_bytes(data)
             self.adopt(draft, name)
         except OSError as error:
-            raise storage_full_error(f"Blob {name}", error) from None
+            raise write_error(f"Blob {name}", error) from None
         finally:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
@@ -364,8 +365,10 @@ class WorkLease:
             del self._begun[self]
 
 
-def storage_full_error(name: AnyText, error: OSError) -> RequestError:
-    """Returns the error for a blob that can't be written."""
+def write_error(name: AnyText, error: OSError) -> RequestError:
+    """Returns the error for a blob that can't be written: `storage_full` or `out_of_descriptors`."""
+    if error.errno in DESCRIPTOR_ERRNOS:
+        return RequestError(errors.OUT_OF_DESCRIPTORS, name=name)
     said = (error.strerror or str(error)).lower()
     return RequestError(
         errors.STORAGE_FULL, name=name, reason=text("{said} in the daemon's data folder", said=said)

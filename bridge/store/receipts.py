@@ -16,6 +16,7 @@ from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
 from bridge.core.revert import APPLY, REVERT
 from bridge.core.verification import EDITOR, Observed, as_changes, by_path, is_same, verify_result
+from bridge.store.column_encryption import next_id, opened, sealed
 from bridge.store.records import (
     AUDIT_FIX,
     FAILURES,
@@ -61,26 +62,26 @@ class ReceiptStore:
         """
         if parent is not None and (found := self.made(parent)) is not None:
             return found, False
-        row = self._table.insert(
-            {
-                "session": session_id,
-                "owner": owner,
-                "project": project,
-                "project_name": project_name,
-                "command": command.name,
-                "args": pack(command.args),
-                "deadline_ms": command.deadline_ms,
-                "note": str(note),
-                "state": "sent",
-                "before": None if before is None else pack(as_changes(before)),
-                "errors": None if errors is None else pack(errors),
-                "reverts": reverts,
-                "parent": parent[0] if parent else None,
-                "step": parent[1] if parent else None,
-                "created": now_text(),
-            }
-        )
-        return cast(int, row.last_pk), True
+        row = {
+            "id": next_id(self._connection, "receipts"),
+            "session": session_id,
+            "owner": owner,
+            "project": project,
+            "project_name": project_name,
+            "command": command.name,
+            "args": pack(command.args),
+            "deadline_ms": command.deadline_ms,
+            "note": str(note),
+            "state": "sent",
+            "before": None if before is None else pack(as_changes(before)),
+            "errors": None if errors is None else pack(errors),
+            "reverts": reverts,
+            "parent": parent[0] if parent else None,
+            "step": parent[1] if parent else None,
+            "created": now_text(),
+        }
+        self._table.insert(sealed(self._connection, "receipts", row))
+        return cast(int, row["id"]), True
 
     def made(self, parent: tuple[int, int]) -> int | None:
         """Returns the id of the receipt for a popup and a step of its answer, or None."""
@@ -112,10 +113,11 @@ class ReceiptStore:
             before, after, failures = _outcome(opened, reply, observed or {}, reporter)
             errors = [*(opened.errors or ()), *failures] or None
             state = "failed" if errors and not after else "applied"
+            row = {"id": command_id, "before": pack(before), "after": pack(after), "errors": pack(errors)}
             changed = self._connection.execute(
-                "UPDATE receipts SET state = ?, before = ?, after = ?, errors = ?, answered = ? "
-                "WHERE id = ? AND state = 'sent'",
-                (state, pack(before), pack(after), pack(errors), now_text(), command_id),
+                "UPDATE receipts SET state = :state, before = :before, after = :after, errors = :errors, "
+                "answered = :answered WHERE id = :id AND state = 'sent'",
+                {**sealed(self._connection, "receipts", row), "state": state, "answered": now_text()},
             ).rowcount
         return self.get(command_id) if changed else None
 
@@ -176,7 +178,7 @@ class ReceiptStore:
 
     def _receipts(self, where: str, *values: object) -> list[Receipt]:
         rows = self._db.query(f"SELECT * FROM receipts WHERE {where} ORDER BY id", list(values))
-        return [read_receipt(row) for row in rows]
+        return [read_receipt(opened(self._connection, "receipts", row)) for row in rows]
 
 
 class RuleStore:
@@ -249,5 +251,5 @@ def _has_changed(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
 
 
 def read_receipt(row: Mapping[str, Any]) -> Receipt:
-    """Converts a row to a receipt. Raises UnreadableRow."""
+    """Converts an opened row to a receipt. Raises UnreadableRow."""
     return as_record("receipts", row, Receipt, dict.fromkeys(("args", "before", "after", "errors"), Any))

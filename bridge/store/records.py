@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,10 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
+from accel.atomic_file import DESCRIPTOR_ERRNOS
 from accel.text import AnyText, Text, text
 from bridge.core.access import LOCAL_ID
-from bridge.core.errors import StoreError
+from bridge.core.errors import OutOfDescriptors, StoreError
 
 Failure = sqlite3.Error | UnicodeDecodeError
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
@@ -67,10 +69,21 @@ def as_store_error(error: Failure, path: Path | None = None) -> StoreError | sql
     if reason is None:
         return error
     said = "" if str(error) in SQLITE_MESSAGES else str(error)
+    if name == "CANTOPEN" and _is_out_of_descriptors():
+        return OutOfDescriptors(text("the daemon has too many files open"))
     if reason == DAMAGED:
         kind = DamagedRow if isinstance(error, UnreadableRow) else StoreError
         return kind(_damage(said, path))
     return StoreError(_explained(reason, said))
+
+
+def _is_out_of_descriptors() -> bool:
+    """Whether no file can be opened, which SQLite reports as if its file were missing."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in DESCRIPTOR_ERRNOS
+    return False
 
 
 class UnreadableRow(sqlite3.DatabaseError):

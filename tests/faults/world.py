@@ -233,7 +233,7 @@ class Editor:
         more = {"resume": {**self.resume, "last_seq": self.last_seq}} if self.resume else {}
         self.link.send(
             "identify", protocol=1, client={"kind": "editor", "name": self.name, "version": "1"},
-            instance=self.instance, auth={"token": world.bridge.token},
+            instance=self.instance, auth={"token": world.bridge.authenticator.local_token},
             engine={"name": "fake", "version": "2.1"},
             project={"id": "p", "name": "P", "root": str(world.folder)}, **more,
         )  # fmt: skip

@@ -69,7 +69,7 @@ async def taken(wire: Wire, kind: str, **fields: Any) -> bool:
         message = await wire.receive()
         if message["type"] == "error" and "id" not in message:
             assert message["code"] == "forbidden" and message["outcome"] == "not_started"
-            assert "`admin`" in message["hint"]
+            assert "admin" in message["hint"] or "--scope agent" in message["hint"]
             return False
         if message.get("id") == 9 and message["type"] in ("result", "error"):
             return True

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ class ProcessDaemon:
     def __init__(self, home: Path, **environment: str) -> None:
         self.paths = paths_in(home)
         self.output = home.with_name(f"{home.name}.log")
-        self._environment: Mapping[str, str] = {
+        self.environment = {
             **os.environ,
             "POPBRIDGE_HOME": str(home),
             # Projects of tests; what asks for those elsewhere is in tests/security/test_ownership.py.
@@ -156,7 +156,7 @@ class ProcessDaemon:
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *self.command],
-                env=dict(self._environment),
+                env=self.environment,
                 stdout=log,
                 stderr=log,
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec.structs import replace
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -45,7 +46,8 @@ async def test_each_refused_handshake_has_a_row_in_the_pages_table(
     file = start(connections=1).file
     asks = {"subprotocols": MSGPACK}
     said = [await refused(file), await refused(file, origin="https://evil.example", **asks)]
-    async with dial(file):
+    said.append(await refused(replace(file, ws=f"{file.ws}/2"), **asks))
+    async with session(file):
         said.append(await refused(file, **asks))
     assert [str(status) for status, _ in said] == rows
 

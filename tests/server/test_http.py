@@ -51,7 +51,7 @@ def test_a_method_that_a_page_doesnt_take_is_told_with_all_that_it_takes(
 
 
 async def test_there_is_one_socket(daemon: ThreadDaemon) -> None:
-    with pytest.raises(InvalidStatus, match="403"):
+    with pytest.raises(InvalidStatus, match="404"):
         await connect(f"{daemon.file.ws}/2", proxy=None)
 
 

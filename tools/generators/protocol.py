@@ -14,7 +14,7 @@ from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 from bridge.core.settings import SETTINGS
 from bridge.server import blobs, commands, handshake, live_session
 from bridge.server.scheduler import MAX_CRASHES, MAX_DEATHS
-from bridge.server.uvicorn_protocols import BridgeProtocol
+from bridge.server.uvicorn_protocols import BridgeProtocol, HttpProtocol
 from tools.generators import _first_party, _markdown, _records
 
 TARGET = Path("docs/reference/protocol.md")
@@ -53,6 +53,15 @@ def _facts() -> dict[str, object]:
         "identify_timeout_s": f"{messages.IDENTIFY_TIMEOUT_S:.0f}",
         "connections": defaults["connections"],
         "connections_unidentified": defaults["connections_unidentified"],
+        "peer_requests_s": defaults["limits.peer_requests_s"],
+        "requests_s": defaults["limits.requests_s"],
+        "failed_attempts": defaults["limits.failed_attempts"],
+        "body_bytes_s": defaults["limits.body_bytes_s"],
+        "body_grace_s": f"{blobs.GRACE_S:.0f}",
+        "request_deadline_s": f"{HttpProtocol.request_deadline_s:.0f}",
+        "read_deadline_s": f"{HttpProtocol.read_deadline_s:.0f}",
+        "rest_deadline_s": f"{HttpProtocol.rest_deadline_s:.0f}",
+        "proven_rest_deadline_s": f"{HttpProtocol.proven_rest_deadline_s:.0f}",
         "inflight": defaults["session.inflight"],
         "journal_keep_h": f"{defaults['journal.keep_s'] / 3600:.0f}",
         "max_crashes": MAX_CRASHES,

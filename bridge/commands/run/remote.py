@@ -39,7 +39,15 @@ NAMED_REASONS = frozenset(
     code.text for code in (errors.BAD_PARAMS, errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN)
 )
 """Sentences of the form `{name}: {reason}.`"""
-TRANSIENT_ERRORS = frozenset({errors.OVERLOADED.name, errors.STORE_UNAVAILABLE.name})
+TRANSIENT_ERRORS = frozenset(
+    code.name
+    for code in (
+        errors.OVERLOADED,
+        errors.STORE_UNAVAILABLE,
+        errors.OUT_OF_DESCRIPTORS,
+        errors.RATE_LIMITED,
+    )
+)
 """Errors that may be over in a moment."""
 
 

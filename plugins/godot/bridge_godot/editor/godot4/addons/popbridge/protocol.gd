@@ -68,6 +68,8 @@ const ERROR_INTERNAL = "internal"
 const ERROR_STORE_UNAVAILABLE = "store_unavailable"
 const ERROR_STORAGE_FULL = "storage_full"
 const ERROR_CLAIMED = "claimed"
+const ERROR_OUT_OF_DESCRIPTORS = "out_of_descriptors"
+const ERROR_RATE_LIMITED = "rate_limited"
 
 # The fields of each message and their kinds; those under `required` must be present.
 const SERVER_MESSAGES = {
