@@ -346,7 +346,9 @@ class AuditLog:
             batch = _Batch(key, head, self.path.name)
             if anchor is not None and anchor.number >= head.number and anchor != head:
                 batch.head = anchor
-                batch.add("log.cut", detail={"first": head.number + 1, "last": anchor.number})
+                batch.add(
+                    "log.cut", detail={"first": min(head.number + 1, anchor.number), "last": anchor.number}
+                )
             elif anchor is None and head.number:
                 batch.add("log.unanchored")
             if torn:
