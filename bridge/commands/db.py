@@ -15,6 +15,7 @@ from bridge.commands.terminal import say, table
 from bridge.core.errors import UserError
 from bridge.paths import Paths, private_umask
 from bridge.store import backups, home
+from bridge.store.audit_log import AuditLog
 from bridge.store.backups import Restored
 from bridge.store.database import copy_blobs, copy_database, open_database, open_for_inspection
 from bridge.store.encryption import key_id
@@ -176,6 +177,7 @@ def reset(yes: bool, as_json: bool) -> None:
             say(text("Set {database} aside and start without its content?", database=database)), abort=True
         )
     with exclusive(paths), _database_errors(text("Can't set {database} aside", database=database)):
+        AuditLog(paths).append("database.reset", subject=str(database))
         old = backups.set_aside(database)
         master = MasterKey.find(paths.data, home=paths.home is not None)
         try:
