@@ -201,7 +201,7 @@ def test_rules_are_added_however_the_file_is_laid_out(tmp_path: Path, text: str)
         ("[textures]\nmax_size = 1.5\n", r"a whole number, but is a number with a fraction\."),
         ("[textures]\nignore = 'a'\n", r"textures\.ignore: it must be a list, but is text\."),
         ("[textures]\nmaxsize = 5\n", r"textures: unknown name `maxsize` \(did you mean `max_size`\?"),
-        ("ban = 5\n", r"toml: unknown name `ban`; known names: `always`, `textures`\."),
+        ("ban = 5\n", r"toml: unknown name `ban`; known names: `always`, `textures`, `privacy`\."),
         ("[[always]]\nfolder = 'a'\n", r"always\[0\]: `advice` is missing\."),
         (
             "[[always]]\nfolder = 'a'\nadvices = []",

@@ -1,4 +1,4 @@
-"""Asks the advisory database about every pinned dependency, by pip-audit, and fails for known vulnerabilities.
+"""Asks the advisory database about every pinned dependency, and fails for known vulnerabilities.
 
 Without the database, as on a machine without internet, it says so and passes: that is no finding.
 """

@@ -6,6 +6,7 @@ needs. What plugins add declares its own, or gets the default of its kind.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, get_args
 
@@ -176,7 +177,12 @@ def rights_of(scopes: Iterable[str], kind: str = "") -> frozenset[Right]:
     A client that calls itself an `agent` has an agent's rights at most, unless its token was made for agents
     and has further scopes. Unknown scopes, as of a later version, allow nothing.
     """
-    names = set(scopes)
+    return _rights_of(frozenset(scopes), kind)
+
+
+# The sessions of thousands of clients share a few sets.
+@functools.lru_cache(maxsize=256)
+def _rights_of(names: frozenset[str], kind: str) -> frozenset[Right]:
     rights = NO_RIGHTS.union(*(scope.rights for scope in SCOPES if scope.name in names))
     if kind == "agent" and "agent" not in names:
         rights &= next(scope.rights for scope in SCOPES if scope.name == "agent")

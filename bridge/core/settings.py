@@ -188,6 +188,8 @@ SETTINGS = (
             help="Seconds between searches for blobs to delete."),
     Setting(name="encryption", type=bool, default=True,
             help="Encrypt popups, answers, requests and results in the database, the cache and backups."),
+    Setting(name="encryption_blobs", type=bool, default=False,
+            help="Encrypt all blobs, not only those of projects that ask for it in popbridge.toml."),
     Setting(name="encryption_key_file", type=str, default="",
             help="File with the master key; if empty, the system's keyring, or `master.key` in the data "
                  "folder."),

@@ -183,11 +183,19 @@ class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return any(pattern(each).fullmatch(name) for each in self.ignore for name in names)
 
 
+class PrivacySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[privacy]`, for what the daemon stores about the project."""
+
+    encrypt: bool = False
+    """Whether blobs made from the project's files, such as thumbnails, are encrypted."""
+
+
 class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of the file."""
 
     always: list[AlwaysRule] = field(default_factory=list)
     textures: TextureSettings = TextureSettings()
+    privacy: PrivacySettings = PrivacySettings()
 
     def rules(self) -> dict[str, list[str]]:
         """The codes of findings by folder, `""` for the root, without ignored ones."""
@@ -210,7 +218,12 @@ class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
-TABLES: Mapping[str, type[Struct]] = {"": ProjectFile, "always[]": AlwaysRule, "textures": TextureSettings}
+TABLES: Mapping[str, type[Struct]] = {
+    "": ProjectFile,
+    "always[]": AlwaysRule,
+    "textures": TextureSettings,
+    "privacy": PrivacySettings,
+}
 """The tables by their place in the file."""
 
 

@@ -725,10 +725,10 @@ def _with_items(blobs: BlobStore, popup: Popup, items: Sequence[PopupItem]) -> P
     PopupRows(decoded)
     if len(encoded) <= MAX_INLINE:
         return msgspec.structs.replace(popup, items=decoded)
-    return msgspec.structs.replace(popup, items_blob=blobs.put(encoded))
+    return msgspec.structs.replace(popup, items_blob=blobs.put(encoded, private=True))
 
 
 def _resolve_from_blob(blobs: BlobStore, popup: Popup, answer: Answer) -> Answer:
     assert isinstance(popup.items_blob, str)
-    items = _items_decoder.decode(blobs.use(popup.items_blob).read_bytes())
+    items = _items_decoder.decode(blobs.plain(blobs.use(popup.items_blob)).read_bytes())
     return resolve(popup, items, answer)

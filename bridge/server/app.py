@@ -67,6 +67,7 @@ from bridge.store.backups import DailyBackup
 from bridge.store.blob_refs import ANSWER_REFERENCES, REFERENCES, blob_references
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable_error
+from bridge.store.encryption import Vault
 from bridge.store.key_rotation import open_vault
 from bridge.store.master_key import VARIABLE, MasterKey
 from bridge.store.store import Store
@@ -89,12 +90,12 @@ class Bridge:
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
-        # Created first: if this fails, no database needs closing.
-        blobs = self.blobs = _blob_store(paths.blobs, settings)
         master = MasterKey.find(paths.data, settings["encryption_key_file"], home=paths.home is not None)
         vault = open_vault(master, paths.database, seals=settings["encryption"])
         # Worker processes must not inherit it.
         os.environ.pop(VARIABLE, None)
+        # Created first: if this fails, no database needs closing.
+        blobs = self.blobs = _blob_store(paths.blobs, settings, vault)
         self.store = Store(paths.database, migrations, vault=vault)
         total = Total(settings["session.unacked_mib"] << 20)
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
@@ -137,13 +138,13 @@ class Bridge:
             settings, registry, paths.responses_file, limits, blobs, executor.run, vault
         )
         self._copies_lock = threading.Lock()
-        self._key_watch = KeyWatch(master, vault, self.store, self._responses, self._copies_lock)
+        self._key_watch = KeyWatch(master, vault, self.store, paths.blobs, self._responses, self._copies_lock)
         private = [folder_prefix(folder) for folder in paths.own_folders]
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache, private)
         self.audit = AuditLog(paths)
         """The audit log: `record` an act before it is done."""
         commands = self._commands = Commands(self.store, self.sessions, self.audit)
-        self.roots = ProjectRoots(self.store, paths, settings["roots"], self.sessions)
+        self.roots = ProjectRoots(self.store, paths, settings["roots"], self.sessions, self.audit)
         own = (Receipts(self.store, self.sessions), self.roots)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, *own)}
         self.flows = AdvisorHost(
@@ -194,7 +195,7 @@ class Bridge:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
         operator = Operator(observed, self.metrics, self.instance)
         guard = Guard(self.authenticator, self.door, rates)
-        self.tokens = Tokens(self.store, self.authenticator, self.sessions)
+        self.tokens = Tokens(self.store, self.authenticator, self.sessions, self.audit)
         self.app = Application(
             endpoint,
             [
@@ -300,6 +301,7 @@ class Bridge:
         await asyncio.to_thread(self.audit.close)
         self.door.close()
         await self.store.close()
+        self.blobs.close()
 
     async def _tick(self) -> None:
         while True:
@@ -355,9 +357,15 @@ def _sandbox(folder: Path, settings: Settings) -> Sandbox:
     return Sandbox(str(folder), settings["worker.writable"])
 
 
-def _blob_store(folder: Path, settings: Settings) -> BlobStore:
+def _blob_store(folder: Path, settings: Settings, vault: Vault) -> BlobStore:
     try:
-        return BlobStore(folder, settings["blobs.max_size"], settings["blobs.quota"])
+        return BlobStore(
+            folder,
+            settings["blobs.max_size"],
+            settings["blobs.quota"],
+            vault=vault,
+            seals=settings["encryption_blobs"],
+        )
     except OSError as error:
         raise errors.UserError(
             text(

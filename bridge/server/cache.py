@@ -285,7 +285,9 @@ class ResponseStore:
 
     def _exists(self, output: OutputRef) -> bool:
         try:
-            return self._blobs.use(str(output.blob), every_s=USE_S).stat().st_size == output.size
+            name = str(output.blob)
+            size = self._blobs.use(name, every_s=USE_S).stat().st_size
+            return size == output.size or self._blobs.size_of(name) == output.size
         except (RequestError, OSError):
             return False
 

@@ -241,6 +241,7 @@ class Fingerprints:
     """Digests of inputs. Blobs have them as names; those of files are remembered by stamp."""
 
     def __init__(self, blobs: BlobStore, hasher: FileHasher) -> None:
+        self._blobs = blobs
         self._folder = str(blobs.folder)
         self._hasher = hasher
         self._known: OrderedDict[str, tuple[FileStamp, bytes]] = OrderedDict()
@@ -279,7 +280,7 @@ class Fingerprints:
     def _look(self, path: str, confined: bool) -> InputFingerprint:
         stamp = FileStamp.of(path)
         folder, name = os.path.split(path)
-        if folder == self._folder and BLOB.fullmatch(name):
+        if (folder == self._folder or self._blobs.is_copy(path)) and BLOB.fullmatch(name):
             return InputFingerprint(path, stamp, True, bytes.fromhex(name), is_blob=True)
         known = self._known.get(path)
         if known is None or known[0] != stamp:

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from bridge.core.errors import StoreError, UserError
 from bridge.store.encryption import Vault
@@ -30,15 +31,16 @@ class KeyWatch:
         master: MasterKey,
         vault: Vault,
         store: Store,
+        blobs: Path,
         responses: Callable[[], Store | None],
         copies_lock: threading.Lock,
     ) -> None:
-        """`responses` returns the response cache's file, if it is open. `copies_lock` is held while a backup
-        is made."""
+        """`blobs` is the folder of blobs. `responses` returns the response cache's file, if it is open.
+        `copies_lock` is held while a backup is made."""
         self._master = master
         self._vault = vault
         self._responses = responses
-        self._rotation = KeyRotation(master, vault, store, copies_lock)
+        self._rotation = KeyRotation(master, vault, store, blobs, copies_lock)
 
     async def run(self) -> None:
         """Watches until cancelled."""

@@ -77,10 +77,15 @@ def seal(
     """Returns `value` as it is stored in a column of the row with this key. Empty values stay as they are."""
     assert column in TABLES[table].columns
     vault = vault_of(connection)
-    if not value or not vault.form:
+    if value is None or not vault.form or _is_empty(value):
         return value
     data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
     return vault.seal(data, _context(table, key, column))
+
+
+def _is_empty(value: str | bytes) -> bool:
+    # A packed null, empty list or empty map is one byte.
+    return not value or (len(value) == 1 and isinstance(value, bytes))
 
 
 def unseal(connection: sqlite3.Connection, table: str, key: Iterable[object], column: str, value: Any) -> Any:
@@ -199,7 +204,7 @@ def _converted(
         if name == "digest":
             if isinstance(value, bytes) and not (len(value) > KEY_BYTES and value.startswith(DIGEST)):
                 changed[name] = stored_digest(connection, value)
-        elif value and isinstance(value, bytes | str):
+        elif isinstance(value, bytes | str) and not _is_empty(value):
             is_text = isinstance(value, str)
             data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
             new = vault.convert(data, _context(table, key, name))

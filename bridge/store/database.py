@@ -492,6 +492,23 @@ def _holds_rows(db: Database, schema: Migrations) -> bool:
     return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in _tables(db, schema))
 
 
+class _FolderVault(Vault):
+    """A vault with the keys of a folder, which follows a rotation by another process."""
+
+    def __init__(self, master: MasterKey, *, seals: bool) -> None:
+        self._master = master
+        self._stamp = master.stamp()
+        ring = master.read()
+        super().__init__(ring.keys, seals=seals, place=ring.place)
+
+    def seal(self, data: bytes, context: str) -> bytes:
+        # The daemon deletes the earlier key as soon as no row needs it.
+        if (stamp := self._master.stamp()) != self._stamp:
+            self._stamp = stamp
+            self.use(self._master.read().keys)
+        return super().seal(data, context)
+
+
 def folder_vault(path: Path) -> Vault:
     """Returns the vault for the database at `path`, with the keys of its folder, that seals as the database's
     rows are sealed.
@@ -506,8 +523,7 @@ def folder_vault(path: Path) -> Vault:
     if needed is None and not (seals and (path.parent / FILE).exists()):
         # The daemon makes the first key, and seals what it finds.
         return Vault()
-    ring = MasterKey.find(path.parent).read()
-    return Vault(ring.keys, seals=seals, place=ring.place)
+    return _FolderVault(MasterKey.find(path.parent), seals=seals)
 
 
 def open_database(path: Path, vault: Vault | None = None) -> Database:

@@ -41,6 +41,7 @@ class MissingKeyError(SealError):
     """An envelope of a master key that the vault doesn't have."""
 
 
+@functools.lru_cache(64)
 def derive(key: bytes, purpose: str) -> bytes:
     """Derives 32 bytes from a uniformly random `key` by HKDF-Expand with SHA-256 (RFC 5869, section 2.3)."""
     return hmac.digest(key, f"popbridge {purpose}".encode() + b"\x01", "sha256")
@@ -103,7 +104,7 @@ class Vault:
         key, nonce = fresh[:KEY_BYTES], fresh[KEY_BYTES:]
         place, header = _context(context), MAGIC + bytes.fromhex(form)
         wrapped = self._wrap(form).encrypt(nonce, key, header + place)
-        return b"".join((header, nonce, wrapped, _aes(key).encrypt(_DATA_NONCE, data, place)))
+        return b"".join((header, nonce, wrapped, aes(key).encrypt(_DATA_NONCE, data, place)))
 
     def open(self, value: bytes, context: str) -> bytes:
         """Returns the data of an envelope; values that aren't sealed are returned as they are.
@@ -113,7 +114,7 @@ class Vault:
         if not value.startswith(MAGIC):
             return value
         place = _context(context)
-        return self._decrypt(_aes(self._data_key(value, place)), _DATA_NONCE, value[_WRAPPED.stop :], place)
+        return decrypt(aes(self._data_key(value, place)), _DATA_NONCE, value[_WRAPPED.stop :], place)
 
     def convert(self, value: bytes, context: str) -> bytes | None:
         """Returns `value` as `seal` would store it now, or None if it already is.
@@ -149,17 +150,7 @@ class Vault:
         header = value[:HEADER_BYTES]
         nonce = value[HEADER_BYTES : _WRAPPED.start]
         wrap = self._wrap(sealing_key(value))
-        return self._decrypt(wrap, nonce, value[_WRAPPED], header + place)
-
-    @staticmethod
-    def _decrypt(cipher: AESGCM, nonce: bytes, data: bytes, place: bytes) -> bytes:
-        from cryptography.exceptions import InvalidTag
-
-        try:
-            return cipher.decrypt(nonce, data, place)
-        # ValueError: a truncated nonce.
-        except (InvalidTag, ValueError):
-            raise SealError("its encryption doesn't match: it was changed or moved") from None
+        return decrypt(wrap, nonce, value[_WRAPPED], header + place)
 
     def _wrap(self, name: str) -> AESGCM:
         """Returns the cipher that wraps data keys. Raises MissingKeyError."""
@@ -177,7 +168,7 @@ class _WrappingKey:
 
     @functools.cached_property
     def cipher(self) -> AESGCM:
-        return _aes(self._key)
+        return aes(self._key)
 
 
 def new_key() -> bytes:
@@ -204,11 +195,28 @@ def keyed_digest(key: bytes, digest: bytes) -> bytes:
     return hmac.digest(key, digest, "sha256")
 
 
-def _aes(key: bytes) -> AESGCM:
-    # Imported with the first value: `popbridge --help` and short commands don't need it.
+def aes(key: bytes) -> AESGCM:
+    """Returns the cipher of a key."""
+    return _cryptography()[0](key)
+
+
+@functools.cache
+def _cryptography() -> tuple[type[AESGCM], type[Exception]]:
+    """Returns the cipher, and its error for changed data. Imported with the first value, because short
+    commands don't need them."""
+    from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    return AESGCM(key)
+    return AESGCM, InvalidTag
+
+
+def decrypt(cipher: AESGCM, nonce: bytes, data: bytes, place: bytes) -> bytes:
+    """Decrypts data whose `place` was authenticated. Raises SealError."""
+    try:
+        return cipher.decrypt(nonce, data, place)
+    # ValueError: a truncated nonce.
+    except (_cryptography()[1], ValueError):
+        raise SealError("its encryption doesn't match: it was changed or moved") from None
 
 
 def _context(context: str) -> bytes:

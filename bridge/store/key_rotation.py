@@ -6,16 +6,22 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import shutil
 import sqlite3
 import threading
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from msgspec import DecodeError, Struct
 from sqlite_utils import Database
 
 from bridge.store.backups import backups_folder, list_backups
+from bridge.store.blob_encryption import convert_file, is_encrypted, seal_in_place
+from bridge.store.blob_refs import ROWS_PER_READ
+from bridge.store.blobs import DRAFT, NAME
 from bridge.store.column_encryption import (
     LockedRow,
     Progress,
@@ -28,6 +34,7 @@ from bridge.store.column_encryption import (
     has_state,
     needed_key,
     prepare_copy,
+    unseal,
 )
 from bridge.store.database import (
     connect_copy,
@@ -35,15 +42,19 @@ from bridge.store.database import (
     replace_database,
     wal_size,
 )
-from bridge.store.encryption import Vault, key_id
+from bridge.store.encryption import SealError, Vault, key_id
 from bridge.store.master_key import MasterKey
-from bridge.store.records import FAILURES
+from bridge.store.records import FAILURES, UnreadableRow, unpack
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
 PAUSE_S = 0.002
 """Seconds between two steps, for requests."""
+SETTLE_S = 0.2
+"""Seconds for a finished blob to get its name."""
+DRAFTS_S = 30.0
+"""Seconds to wait for blobs that are being written; a killed worker leaves its draft."""
 CHECKPOINTS = 20
 """Attempts at emptying the write-ahead log, which readers may hold."""
 
@@ -54,8 +65,11 @@ class KeyRotation:
     It may be killed at any point: earlier keys stay until nothing needs them, and the next run goes on.
     """
 
-    def __init__(self, master: MasterKey, vault: Vault, store: Store, copies_lock: threading.Lock) -> None:
-        """`copies_lock` is held while a backup is made."""
+    def __init__(
+        self, master: MasterKey, vault: Vault, store: Store, blobs: Path, copies_lock: threading.Lock
+    ) -> None:
+        """`blobs` is the folder of blobs. `copies_lock` is held while a backup is made."""
+        self._blobs = blobs
         self._master = master
         self._vault = vault
         self._store = store
@@ -79,9 +93,28 @@ class KeyRotation:
                 log.info("%s is being converted to encryption form %r", store.path, self._vault.form)
                 await _convert_store(store)
                 changed = True
-        return await asyncio.to_thread(self._settle_copies) or changed
+        if changed and self._vault.form:
+            await self._seal_lists()
+        return await asyncio.to_thread(self._settle_files, changed) or changed
 
-    def _settle_copies(self) -> bool:
+    async def _seal_lists(self) -> None:
+        """Encrypts the blobs with lists of popups from before encryption."""
+        after: int | None = 0
+        while after is not None:
+            after, names = await self._store.read(functools.partial(_lists, after), brief=False)
+            await asyncio.to_thread(self._seal_blobs, names)
+
+    def _seal_blobs(self, names: Iterable[str]) -> None:
+        for path in (self._blobs / name for name in names if NAME.fullmatch(name)):
+            with contextlib.suppress(FileNotFoundError):
+                used = path.stat()
+                if not is_encrypted(path):
+                    seal_in_place(path, self._vault, path.name)
+                    os.utime(path, ns=(used.st_atime_ns, used.st_mtime_ns))
+
+    def _settle_files(self, changed: bool) -> bool:
+        if changed or len(self._vault.ids) > 1:
+            self._convert_blobs()
         # A backup in progress may still have rows of an earlier key.
         with self._copies_lock:
             remove_drafts(self._store.path)
@@ -103,12 +136,56 @@ class KeyRotation:
                 self._vault.use([key for key in self._master.read().keys if key_id(key) == self._vault.form])
         return bool(stale)
 
+    def _convert_blobs(self) -> None:
+        if not self._blobs.is_dir():
+            return
+        # What is being written now may get its key wrapped by the earlier master key.
+        drafts = [path for path in self._blobs.rglob(".*.part") if DRAFT.fullmatch(path.name)]
+        self._convert_complete_blobs()
+        deadline = time.monotonic() + DRAFTS_S
+        while any(map(Path.exists, drafts)) and time.monotonic() < deadline:
+            self._step()
+        if self._cancelled.wait(SETTLE_S):
+            return
+        self._convert_complete_blobs()
+
+    def _convert_complete_blobs(self) -> None:
+        for name in os.listdir(self._blobs):
+            if not NAME.fullmatch(name):
+                continue
+            try:
+                if convert_file(self._blobs / name, self._vault):
+                    self._step()
+            except FileNotFoundError:
+                continue
+            except SealError as error:
+                log.error("blob %s stays as it is: %s", name, error)
+
     def _step(self) -> None:
         if self._cancelled.wait(PAUSE_S):
             raise InterruptedError("the daemon is stopping")
 
     def _may_try(self, path: Path) -> bool:
         return path not in self._skipped
+
+
+class _PopupList(Struct):
+    """The part of a popup that names the blob with its list."""
+
+    items_blob: str = ""
+
+
+def _lists(after: int, connection: sqlite3.Connection) -> tuple[int | None, list[str]]:
+    """Returns the last popup read (None after the end), and the blobs with lists."""
+    rows = connection.execute(
+        "SELECT id, message FROM popups WHERE id > ? ORDER BY id LIMIT ?", (after, ROWS_PER_READ)
+    ).fetchall()
+    names = []
+    for popup, message in rows:
+        with contextlib.suppress(UnreadableRow, DecodeError):
+            found = unpack(unseal(connection, "popups", (popup,), "message", message), _PopupList)
+            names.append(found.items_blob)
+    return (rows[-1][0] if rows else None), names
 
 
 def open_vault(master: MasterKey, database: Path, *, seals: bool) -> Vault:

@@ -11,21 +11,17 @@ from bridge.paths import Paths
 from bridge.store.column_encryption import form_of, needed_key
 from bridge.store.database import open_for_inspection
 
-EMPTY = "blobs"
-"""Folder of blobs, which are sealed only where a project asks for it."""
-
 
 def found(folder: Path, marks: Sequence[str]) -> set[tuple[str, str]]:
-    """The marks in files below a folder, in UTF-8 or UTF-16, with the files' names."""
+    """The marks in files below a folder, in UTF-8 or UTF-16, with the files' names or their folder's."""
     seen = set()
     for path in folder.rglob("*"):
-        if not path.is_file() or EMPTY in path.relative_to(folder).parts:
+        if not path.is_file():
             continue
         content = path.read_bytes()
+        name = "blobs" if path.parent.name == "blobs" else path.name
         seen |= {
-            (path.name, mark)
-            for mark in marks
-            if mark.encode() in content or mark.encode("utf-16-le") in content
+            (name, mark) for mark in marks if mark.encode() in content or mark.encode("utf-16-le") in content
         }
     return seen
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import shutil
 import sqlite3
@@ -12,23 +13,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
+import keyring.core
 import pytest
 from keyring.backends import chainer, null
 from keyring.backends.SecretService import Keyring as SecretService
 from sqlite_utils import Database
 
+from bridge import cli
 from bridge.core.errors import UserError
 from bridge.core.messages import Popup
 from bridge.paths import Paths
-from bridge.store import master_key
+from bridge.store import journal, master_key
 from bridge.store.backups import make_backup
 from bridge.store.column_encryption import TABLES, opened, stored_digest
 from bridge.store.database import connect, migrations, open_database, open_readonly
 from bridge.store.encryption import OVERHEAD, MissingKeyError, SealError, Vault, key_id, new_key, sealing_key
 from bridge.store.master_key import MasterKey, accepted_backend, parse_keys, write_keys
-from bridge.store.records import UnreadableRow
+from bridge.store.records import UnreadableRow, unpack
 from bridge.store.sessions import SessionStore
 from tests.security.stored import form, needs
 from tests.server.advised import popup
@@ -136,8 +141,6 @@ def test_every_column_with_bytes_is_encrypted_or_known_to_hold_digests(db: Datab
 
 
 def test_the_digest_of_a_request_confirms_no_guess(db: Database, tmp_path: Path) -> None:
-    from bridge.store import journal
-
     guess = hashlib.sha256(b"the request").digest()
     journal.accept(db, asked("k", digest=guess), "s", 1)
     (stored,) = db.execute("SELECT digest FROM jobs").fetchone()
@@ -148,10 +151,6 @@ def test_the_digest_of_a_request_confirms_no_guess(db: Database, tmp_path: Path)
     other = connect(tmp_path / "other.db", migrations, durable=False, vault=Vault([OLD]))
     assert stored_digest(other.conn, guess) != stored
     other.conn.close()
-
-
-def daemon(home: Path, **environment: str) -> ProcessDaemon:
-    return ProcessDaemon(home, **environment)
 
 
 async def filled(process: ProcessDaemon) -> str:
@@ -175,13 +174,19 @@ def garble(paths: Paths) -> None:
     (paths.data / "master.key").write_text("this was a letter to grandmother\n")
 
 
-def command(paths: Paths, *words: str) -> subprocess.CompletedProcess[str]:
+class Done(NamedTuple):
+    returncode: int
+    stderr: str
+
+
+def command(paths: Paths, *words: str) -> Done:
+    """What `popbridge WORDS` ends with, in this process; on a thread, as it runs an event loop of its own."""
     assert paths.home is not None
-    environment = {**os.environ, "POPBRIDGE_HOME": str(paths.home), "LC_ALL": "C"}
-    return subprocess.run(
-        [sys.executable, "-m", "bridge.cli", *words],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    errors = io.StringIO()
+    with pytest.MonkeyPatch.context() as environment, contextlib.redirect_stderr(errors):
+        environment.setenv("POPBRIDGE_HOME", str(paths.home))
+        with ThreadPoolExecutor(1) as thread:
+            return Done(thread.submit(cli.main, words).result(), errors.getvalue())
 
 
 @pytest.mark.parametrize("spoil", [lose, mistake, garble])
@@ -240,8 +245,6 @@ def titles(paths: Paths) -> list[str]:
     assert db is not None
     with contextlib.closing(db.conn):
         rows = db.query("SELECT id, message FROM popups ORDER BY id")
-        from bridge.store.records import unpack
-
         return [unpack(opened(db.conn, "popups", row)["message"], Popup).title for row in rows]
 
 
@@ -330,8 +333,6 @@ def test_only_keyrings_that_encrypt_are_accepted(monkeypatch: pytest.MonkeyPatch
 def test_a_plaintext_keyring_of_the_system_gets_no_key(
     tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import keyring.core
-
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", backend)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
     monkeypatch.setattr(keyring.core, "_keyring_backend", None)
@@ -400,11 +401,11 @@ def test_a_key_in_the_keyring_isnt_in_the_folder_and_a_locked_keyring_doesnt_han
 def test_a_rotation_that_is_killed_at_any_point_goes_on_and_loses_nothing(tmp_path: Path) -> None:
     paths = paths_in(tmp_path / "home")
     first = MasterKey.find(paths.data, home=True).create().keys[0]
-    expected = fill(paths, 600)
+    expected = fill(paths, 400)
     make_backup(paths.database)
     environment = {**os.environ, "POPBRIDGE_HOME": str(paths.data)}
     kills = 0
-    for delay_s in (0.0, 0.05, 0.1, 0.2, 0.3, 0.45):
+    for delay_s in (0.0, 0.05, 0.15, 0.35):
         keys = MasterKey.find(paths.data, home=True).read().keys
         running = subprocess.Popen(
             [sys.executable, "-m", "bridge.cli", "keys", "rotate"],

@@ -21,15 +21,19 @@ from tests.server.daemons import ProcessDaemon, until
 from tests.server.wire import resume, session
 
 MARKS = ("s3cret-title", "s3cret-state", "s3cret-arg", "s3cret-note", "s3cret-before", "s3cret-error",
-         "s3cret-param", "s3cret-plain", "s3cret-waiting")  # fmt: skip
+         "s3cret-param", "s3cret-plain", "s3cret-waiting", "s3cret-item", "s3cret-long")  # fmt: skip
 PROJECT = {"id": "p", "name": "P"}
 
 
 async def use(process: ProcessDaemon, log: Path) -> Any:
     """Leaves a mark in everything that the daemon stores, and kills it."""
     async with session(process.start(), project=PROJECT) as wire:
-        shown = await popup(wire, title="s3cret-title", state={"tag": "s3cret-state"})
+        items = [{"id": "i", "title": "s3cret-item"}]
+        shown = await popup(wire, title="s3cret-title", state={"tag": "s3cret-state"}, items=items)
         assert await answered(wire, shown) == "answered"
+        # A list that is too long for a frame is a blob.
+        long = [{"id": str(number), "title": "s3cret-long" * 9} for number in range(800)]
+        assert (await popup(wire, items=long, dedupe="long"))["items_blob"]
         args = {"changes": [{"path": "a", "options": {"x": "s3cret-arg"}}]}
         await wire.send("event", name="test.command", data={"args": args, "note": "s3cret-note"})
         command = await wire.until("command")
@@ -44,7 +48,6 @@ async def use(process: ProcessDaemon, log: Path) -> Any:
         waiting = {"path": str(log), "line": "s3cret-waiting", "seconds": 60}
         await wire.send("request", id=3, workload="test.log", params=waiting, key="w")
         await wire.until("accepted", id=3)
-        until(lambda: found(process.paths.cache, ["responses.db"]) is not None, "the cache")
         until(lambda: cached(process.paths), "the result in the cache")
         process.kill()
     return wire
@@ -84,7 +87,7 @@ async def test_no_mark_is_in_the_database_its_log_the_cache_backups_or_log_files
         assert (
             await again.request(4, "test.log", {"path": str(tmp_path / "trace"), "line": "s3cret-plain"})
         )["meta"]["cached"]
-    process.stop()
+    process.kill()
     assert found(tmp_path / "home", MARKS) == set()
     assert receipt(process.paths).args["changes"][0]["options"] == {"x": "s3cret-arg"}
     assert receipt(process.paths).note == "s3cret-note"
@@ -124,7 +127,7 @@ async def test_without_encryption_the_same_marks_are_found_again(
     await use(process, tmp_path / "trace")
     plain.start()
     until(lambda: form(process.paths) == "", "the rows to be plain")
-    plain.stop()
+    plain.kill()
     found_now = {mark for _, mark in found(process.paths.data, MARKS)}
     assert found_now >= {"s3cret-title", "s3cret-param", "s3cret-arg"}
     assert receipt(process.paths).note == "s3cret-note"
