@@ -208,17 +208,17 @@ def test_tokens_are_managed_over_http(running: ThreadDaemon) -> None:
         (b" " * (MAX_BODY + 1), 413, "too_large"),
     ],
 )
-def test_what_is_no_token_is_refused(running: ThreadDaemon, body: bytes, status: int, code: str) -> None:
-    found, answer = ask(running.file, "POST", "/tokens", body)
+def test_what_is_no_token_is_refused(file: ConnectionFile, body: bytes, status: int, code: str) -> None:
+    found, answer = ask(file, "POST", "/tokens", body)
     assert (found, answer["code"]) == (status, code)
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/tokens"), ("POST", "/tokens"), ("DELETE", "/tokens/ci")]
 )
-def test_only_an_administrator_manages_tokens(running: ThreadDaemon, method: str, path: str) -> None:
-    made = create(running, "editor", "console", "tool")
-    status, answer = ask(running.file, method, path, b"{}" if method == "POST" else b"", made.token)
+def test_only_an_administrator_manages_tokens(daemon: ThreadDaemon, method: str, path: str) -> None:
+    made = create(daemon, "editor", "console", "tool", name=f"{method} by an editor")
+    status, answer = ask(daemon.file, method, path, b"{}" if method == "POST" else b"", made.token)
     assert (status, answer["code"]) == (403, "forbidden")
     assert "`admin`" in answer["hint"]
 
