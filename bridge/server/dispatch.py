@@ -123,7 +123,7 @@ class Dispatch:
         try:
             if self.stopping:
                 raise RequestError(errors.SHUTTING_DOWN)
-            live.rates.check(time.monotonic())
+            live.rates.check(live.last_heard)
             # An unknown workload has no right; the router refuses it.
             live.principal.require(self._rights.get(request.workload), f"`{request.workload}`")
             # Inline workloads are answered immediately and need no journal.

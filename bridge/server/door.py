@@ -31,6 +31,8 @@ SPARE_FILES = 1024
 """Open files besides connections: pipes of workers, the store and uploads."""
 BATCH = 4
 """Most connections that are accepted before other work has its turn."""
+QUIET, QUIET_RATE = 16, 100
+"""Up to this many connections without a token at a time, and per second, may be anybody's."""
 STRANGER_SHARE = 8
 """Another user or machine may have `connections_unidentified` divided by this. What these do at the same
 moment, such as their handshakes, delays everybody else."""
@@ -69,9 +71,9 @@ class Peer:
 class ClientSocket(socket.socket):
     """An accepted socket that the door counts until it is closed, also below TLS."""
 
-    __slots__ = ("bytes", "door", "is_counted", "is_proven", "peer", "transport")
+    __slots__ = ("_peer", "bytes", "door", "is_counted", "is_proven", "transport", "unpaid")
 
-    peer: Peer
+    _peer: Peer
     door: Door
     is_counted: bool
     """Whether it counts as open."""
@@ -80,15 +82,34 @@ class ClientSocket(socket.socket):
     """Set once the event loop serves it."""
     bytes: TokenBucket | None
     """What its token may send; None before it is proven."""
+    unpaid: int
+    """Number of bytes that came before."""
+
+    @property
+    def peer(self) -> Peer:
+        """Whose connection it is."""
+        if self._peer is self.door.unknown:
+            self.door.identify_peer(self)
+        return self._peer
 
     def proven(self, sent: TokenBucket | None = None) -> None:
         """Notes that it has proven a token; `sent` limits the bytes of that token."""
         if self.is_counted and not self.is_proven:
             self.is_proven = True
-            self.peer.unproven.pop(self, None)
-            self.peer.requests.refund(1)
+            self._peer.unproven.pop(self, None)
+            self._peer.requests.refund(1)
             self.door.unproven -= 1
         self.bytes = sent
+        if sent is not None and self.unpaid:
+            sent.charge(self.unpaid, time.monotonic())
+            self.unpaid = 0
+
+    def received(self, size: int) -> None:
+        """Counts bytes of HTTP."""
+        if self.bytes is None:
+            self.unpaid += size
+        else:
+            self.bytes.charge(size, time.monotonic())
 
     def drop(self, reason: str) -> None:
         """Ends the connection at once, without an answer."""
@@ -124,6 +145,10 @@ class Door:
         self._most_of_stranger = max(1, self.most_unproven // STRANGER_SHARE)
         self._rate = settings["limits.peer_requests_s"]
         self._failures = settings["limits.failed_attempts"]
+        now = time.monotonic()
+        quiet = TokenBucket(QUIET_RATE, QUIET_RATE, now)
+        self.unknown = Peer("an unknown peer", quiet, TokenBucket(0), is_refusable=False)
+        """Stands for the peers of connections that nobody has asked for yet."""
         self.peers: dict[str, Peer] = {}
         """Peers by name; those without a connection may be forgotten."""
         self._lines = TokenBucket(LOG_RATE, LOG_BURST, time.monotonic())
@@ -134,21 +159,32 @@ class Door:
         self.on_failed_attempt: Callable[[Mapping[str, Any]], None] = lambda scope: None
         """Called with the scope of each client that sent a wrong token."""
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there are few connections without a token."""
+        return self.unproven <= QUIET
+
     def close(self) -> None:
         """Ends the look-up of users."""
         self._owners.close()
 
-    def admit(self, accepted: socket.socket) -> ClientSocket | None:
-        """Returns the counted socket for an accepted one; None if its peer has too many, which closes it."""
-        client = ClientSocket(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+    def admit(self, accepted: socket.socket, kind: tuple[int, int, int]) -> ClientSocket | None:
+        """Returns the counted socket for an accepted one; None if its peer has too many, which closes it.
+
+        `kind` is its family, type and protocol.
+        """
+        client = ClientSocket(*kind, fileno=accepted.detach())
         client.door, client.transport, client.bytes = self, None, None
-        client.is_counted, client.is_proven = True, False
-        client.setblocking(False)
-        peer = client.peer = self._peer_of(client)
-        peer.unproven[client] = None
+        client.is_counted, client.is_proven, client.unpaid = True, False, 0
+        client._peer = self.unknown
+        client._peer.unproven[client] = None
         self.open += 1
         self.unproven += 1
-        if peer.requests.spend(1, time.monotonic()) and peer.is_refusable:
+        # Who it is costs two system calls, which only matters if there are many.
+        is_quiet = self.is_quiet and not self.unknown.requests.spend(1, time.monotonic())
+        wait_s = 0.0 if is_quiet else self.identify_peer(client)
+        peer = client._peer
+        if wait_s and peer.is_refusable:
             with contextlib.suppress(OSError):
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             client.drop("peer")
@@ -171,8 +207,16 @@ class Door:
         client.is_counted = False
         self.open -= 1
         if not client.is_proven:
-            client.peer.unproven.pop(client, None)
+            client._peer.unproven.pop(client, None)
             self.unproven -= 1
+
+    def identify_peer(self, client: ClientSocket) -> float:
+        """Finds out whose a connection is. Returns 0, or the seconds after which that peer may open more."""
+        peer = client._peer = self._peer_of(client)
+        if client in self.unknown.unproven:
+            del self.unknown.unproven[client]
+            peer.unproven[client] = None
+        return peer.requests.spend(1, time.monotonic())
 
     def relieve(self) -> None:
         """Drops a connection without a token, if there is one: there is no descriptor left."""
@@ -214,7 +258,7 @@ class Door:
 
     def _largest(self) -> ClientSocket:
         """Returns the oldest connection of the peer with the most connections without a token."""
-        largest = max(self.peers.values(), key=lambda peer: len(peer.unproven))
+        largest = max((self.unknown, *self.peers.values()), key=lambda peer: len(peer.unproven))
         return next(iter(largest.unproven))
 
     def _peer_of(self, client: ClientSocket) -> Peer:
@@ -293,6 +337,7 @@ class Acceptor:
     def __init__(self, listener: socket.socket, door: Door, make: Make, **options: Any) -> None:
         """`make` returns the protocol of a connection; `options` are those of `connect_accepted_socket`."""
         self._listener = listener
+        self._kind = (listener.family, listener.type, listener.proto)
         self._door = door
         self._make = make
         self._options = options
@@ -337,6 +382,9 @@ class Acceptor:
                     self._resume = self._loop.call_later(PAUSE_S, self._watch)
                 return
             self._open(accepted)
+            if self._door.is_quiet:
+                # Saves the call that finds that no other waits.
+                return
 
     async def _accept_each(self) -> None:
         while not self._is_closed:
@@ -355,7 +403,7 @@ class Acceptor:
         return error.errno in DESCRIPTOR_ERRNOS or error.errno in (errno.ENOBUFS, errno.ENOMEM)
 
     def _open(self, accepted: socket.socket) -> None:
-        if (client := self._door.admit(accepted)) is not None:
+        if (client := self._door.admit(accepted, self._kind)) is not None:
             self._spawn(self._connect(client))
 
     async def _connect(self, client: ClientSocket) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import functools
 import http
 import random
-import time
 from typing import Any, Protocol
 
 import h11
@@ -63,9 +62,8 @@ class HttpProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        client = self._client
-        if client is not None and client.bytes is not None:
-            client.bytes.charge(len(data), time.monotonic())
+        if self._client is not None:
+            self._client.received(len(data))
         super().data_received(data)
         # Once a WebSocket protocol owns the transport, this isn't called any more.
         if self.transport.get_protocol() is not self or not self._waits_for_rest():
@@ -75,7 +73,8 @@ class HttpProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._watch_reader()
+        if self.transport.is_closing():
+            self._watch_reader()
         if self._waits_for_rest():
             is_proven = self._client is not None and self._client.is_proven
             self._start_deadline(self.proven_rest_deadline_s if is_proven else self.rest_deadline_s, "body")
