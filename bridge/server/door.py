@@ -16,7 +16,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from accel.atomic_file import DESCRIPTOR_ERRNOS
@@ -114,9 +114,10 @@ class ClientSocket(socket.socket):
     def drop(self, reason: str) -> None:
         """Ends the connection at once, without an answer."""
         self.door.counts.dropped[reason] += 1
+        transport = self.transport
         self.door.leave(self)
-        if self.transport is not None:
-            self.transport.abort()
+        if transport is not None:
+            transport.abort()
 
     def close(self) -> None:
         self.door.leave(self)
@@ -168,12 +169,12 @@ class Door:
         """Ends the look-up of users."""
         self._owners.close()
 
-    def admit(self, accepted: socket.socket, kind: tuple[int, int, int]) -> ClientSocket | None:
-        """Returns the counted socket for an accepted one; None if its peer has too many, which closes it.
+    def admit(self, accepted: int, kind: tuple[int, int, int]) -> ClientSocket | None:
+        """Returns the socket for an accepted descriptor; None if its peer has too many, which closes it.
 
         `kind` is its family, type and protocol.
         """
-        client = ClientSocket(*kind, fileno=accepted.detach())
+        client = ClientSocket(*kind, fileno=accepted)
         client.door, client.transport, client.bytes = self, None, None
         client.is_counted, client.is_proven, client.unpaid = True, False, 0
         client._peer = self.unknown
@@ -205,6 +206,8 @@ class Door:
         if not client.is_counted:
             return
         client.is_counted = False
+        # A circle: the transport has the protocol, and that the socket.
+        client.transport = None
         self.open -= 1
         if not client.is_proven:
             client._peer.unproven.pop(client, None)
@@ -342,13 +345,13 @@ class Acceptor:
         self._make = make
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
         self._resume: asyncio.TimerHandle | None = None
         self._is_closed = False
         listener.setblocking(False)
         if sys.platform == "win32":
             # Its event loop can't watch sockets.
-            self._spawn(self._accept_each())
+            self._task = self._loop.create_task(self._accept_each())
         else:
             self._watch()
 
@@ -359,12 +362,13 @@ class Acceptor:
             self._resume.cancel()
         elif sys.platform != "win32":
             self._loop.remove_reader(self._listener.fileno())
-        for task in tuple(self._tasks):
-            task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     async def wait_closed(self) -> None:
-        """Waits for connections that are being opened."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Waits for the end of `close`."""
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
 
     def _watch(self) -> None:
         self._resume = None
@@ -373,7 +377,8 @@ class Acceptor:
     def _accept(self) -> None:
         for _ in range(BATCH):
             try:
-                accepted, _address = self._listener.accept()
+                # `accept` would make a socket object that isn't needed.
+                accepted = self._listener._accept()[0]
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -394,7 +399,7 @@ class Acceptor:
                 if self._pauses(error):
                     await asyncio.sleep(PAUSE_S)
                 continue
-            self._open(accepted)
+            self._open(accepted.detach())
 
     def _pauses(self, error: OSError) -> bool:
         """Whether to pause after an error; a connection may also have ended while it waited."""
@@ -402,9 +407,10 @@ class Acceptor:
             self._door.relieve()
         return error.errno in DESCRIPTOR_ERRNOS or error.errno in (errno.ENOBUFS, errno.ENOMEM)
 
-    def _open(self, accepted: socket.socket) -> None:
+    def _open(self, accepted: int) -> None:
         if (client := self._door.admit(accepted, self._kind)) is not None:
-            self._spawn(self._connect(client))
+            # The event loop keeps it: it waits for a callback that is scheduled.
+            self._loop.create_task(self._connect(client))
 
     async def _connect(self, client: ClientSocket) -> None:
         try:
@@ -419,12 +425,8 @@ class Acceptor:
             log.debug("a connection failed: %r", error)
             client.close()
             return
-        client.transport = transport
-        if not client.is_counted:
+        if client.is_counted:
+            client.transport = transport
+        else:
             # Dropped meanwhile.
             transport.abort()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
