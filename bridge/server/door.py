@@ -377,8 +377,7 @@ class Acceptor:
     def _accept(self) -> None:
         for _ in range(BATCH):
             try:
-                # `accept` would make a socket object that isn't needed.
-                accepted = self._listener._accept()[0]
+                accepted, _address = self._listener.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -386,7 +385,7 @@ class Acceptor:
                     self._loop.remove_reader(self._listener.fileno())
                     self._resume = self._loop.call_later(PAUSE_S, self._watch)
                 return
-            self._open(accepted)
+            self._open(accepted.detach())
             if self._door.is_quiet:
                 # Saves the call that finds that no other waits.
                 return

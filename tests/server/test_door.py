@@ -166,7 +166,7 @@ def test_without_descriptors_an_unproven_connection_makes_room_and_accepting_goe
         idle.connect(("127.0.0.1", daemon.server._listener.getsockname()[1]))
         until(lambda: door.unproven == 1, "the connection")
         failed = []
-        accept = socket.socket._accept  # type: ignore[attr-defined]
+        accept = socket.socket.accept
 
         def out(self: socket.socket) -> object:
             if not failed:
@@ -174,7 +174,7 @@ def test_without_descriptors_an_unproven_connection_makes_room_and_accepting_goe
                 raise OSError(number, "no descriptors")
             return accept(self)
 
-        monkeypatch.setattr(socket.socket, "_accept", out, raising=False)
+        monkeypatch.setattr(socket.socket, "accept", out)
         later.connect(("127.0.0.1", daemon.server._listener.getsockname()[1]))
         assert idle.recv(1) == b""
         until(lambda: door.unproven == 1, "the later connection")
