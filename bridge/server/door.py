@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,6 +45,8 @@ MAX_PEERS = 4096
 """Number of peers without a connection whose rates are remembered."""
 LOG_RATE, LOG_BURST = 0.2, 5
 """Lines per second about failed attempts, and how many at once."""
+MAX_NAMES = 8
+"""Number of peers that a line names besides its own."""
 CLIENT = "popbridge.client"
 """The key of the `ClientSocket` in the state of an ASGI scope."""
 RESET = struct.pack("ii", 1, 0)
@@ -153,8 +156,8 @@ class Door:
         self.peers: dict[str, Peer] = {}
         """Peers by name; those without a connection may be forgotten."""
         self._lines = TokenBucket(LOG_RATE, LOG_BURST, time.monotonic())
-        self._silent = 0
-        """Failed attempts since the last line in the log."""
+        self._silent: Counter[str] = Counter()
+        """Failed attempts since the last line in the log, by peer."""
         self.open = 0
         self.unproven = 0
         self.on_failed_attempt: Callable[[Mapping[str, Any]], None] = lambda scope: None
@@ -242,15 +245,11 @@ class Door:
         self.on_failed_attempt(scope)
         name = client.peer.name if client is not None else _address(scope)
         if self._lines.spend(1, now):
-            self._silent += 1
+            self._silent[name if len(self._silent) < MAX_NAMES else "others"] += 1
         else:
-            more, self._silent = self._silent, 0
-            log.warning(
-                "%s sent a wrong token (%s)%s",
-                name,
-                what,
-                f"; {more} more since the last line" if more else "",
-            )
+            more = ", ".join(f"{count} of {each}" for each, count in self._silent.most_common())
+            self._silent.clear()
+            log.warning("%s sent a wrong token (%s)%s", name, what, f"; before, {more}" if more else "")
         if client is None:
             return 0.0
         wait_s = client.peer.failures.charge(1, now)
