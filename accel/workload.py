@@ -70,7 +70,9 @@ class Input(Struct, frozen=True):
     name: str
     """The client's name for it, used in error messages."""
     path: str
-    """The file to open for reading."""
+    """The file to open for reading. Its own name tells nothing: see `name`."""
+    confined: bool = False
+    """Whether `path`, which has no links then, must lead to this very file when it is opened."""
 
     def size(self) -> int:
         """Returns the file size in bytes."""
@@ -191,6 +193,8 @@ class Workload(Struct, frozen=True):
     """Whether it was declared with `operation` and can be a step of `image.pipeline`."""
     right: str = ""
     """The right that a client needs, one of the daemon's (docs/reference/access.md); empty for `run`."""
+    memory: float = 2.0
+    """Its peak memory as a multiple of the largest decoded image. A job waits while that isn't free."""
 
     def parse(self, params: dict[str, Any]) -> Params:
         """Parses parameters as this workload's type.
@@ -283,6 +287,7 @@ def workload(
     composed: Compose | None = None,
     makes_files: bool = False,
     right: str = "",
+    memory: float = 2.0,
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
@@ -303,6 +308,7 @@ def workload(
             name, version, params, target, span, inline, summary, doc,
             companions=companions, cached=cached, composed=composed, makes_files=makes_files,
             right=right,
+            memory=memory,
         )  # fmt: skip
         return declared
 

@@ -102,8 +102,8 @@ from bridge.project.files import (
     is_merged,
     read_text,
     walk,
-    write_text,
 )
+from bridge.project.safe_files import ProjectFolder, write_text
 from bridge.project.shader_source import Reads, texture_reads, without_comments
 from bridge.project.support import (
     AssetChange,
@@ -174,6 +174,7 @@ __all__ = [
     "PopupClose",
     "PopupItem",
     "PopupProgress",
+    "ProjectFolder",
     "ProjectInfo",
     "ProjectSupport",
     "Raster",
@@ -371,6 +372,13 @@ class Addon(Struct, frozen=True):
     """The same for all versions. Clients with other names aren't asked to update."""
     version: str
     """PEP 440. A local part after `+` can distinguish builds of one release."""
+    files: Mapping[str, str] = {}
+    """The SHA-256 in hex of each installed file, by its path in the project, with `\\n` as line break.
+
+    If an editor's files differ, its user is told that they were changed; empty to compare none.
+    """
+    sidecars: tuple[str, ...] = ()
+    """Extensions of files that the engine writes beside these, such as `.uid`."""
 
 
 class SessionView(Struct, frozen=True):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,8 @@ from accel.text import text
 from bridge.core.errors import UserError
 
 APP = "popbridge"
+MAX_SOCKET_PATH = 103
+"""Most bytes of the path of a Unix socket: `sun_path` has 104 on macOS and 108 on Linux, with its NUL."""
 START = "start.json"
 
 
@@ -60,9 +63,29 @@ class Paths(Struct, frozen=True):
         return cls(None, runtime, data, cache, runtime / START)
 
     @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """The folders that are PopBridge's alone, where no project may be."""
+        return self.data, self.runtime, self.cache
+
+    @property
+    def socket_file(self) -> Path:
+        """The daemon's Unix socket."""
+        return self.runtime / "popbridge.sock"
+
+    @property
     def connection_file(self) -> Path:
         """Tells local clients the daemon's address."""
         return self.runtime / "connection.json"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate to trust, for programs that want a file; beside `connection.json`."""
+        return self.runtime / "ca.pem"
+
+    @property
+    def certificates(self) -> Path:
+        """The local certificate authority, and the daemon's certificate and key."""
+        return self.data / "certs"
 
     @property
     def lock_file(self) -> Path:
@@ -84,8 +107,18 @@ class Paths(Struct, frozen=True):
         return self.data / "popbridge.db"
 
     @property
+    def audit_log(self) -> Path:
+        """Who did what; beside it are its key, its lock and its rotated files."""
+        return self.data / "audit.log"
+
+    @property
     def blobs(self) -> Path:
         return self.data / "blobs"
+
+    @property
+    def workers(self) -> Path:
+        """Folders of running worker processes, on the disk of the blobs."""
+        return self.data / "workers"
 
     @property
     def batching_file(self) -> Path:
@@ -106,6 +139,11 @@ class Paths(Struct, frozen=True):
     def settings_file(self) -> Path:
         """Settings, as TOML."""
         return self.data / "settings.toml"
+
+    @property
+    def plugins_file(self) -> Path:
+        """The plugins that the last daemon found."""
+        return self.data / "plugins.json"
 
     def models(self, folder: str) -> Path:
         """Returns the folder of downloaded models; `folder` is the setting `models.folder`."""
@@ -158,6 +196,31 @@ def _user(env: Mapping[str, str]) -> Path:
     return Path(home) if home else Path.home()
 
 
+_user_umask: int | None = None
+"""The user's umask while `private_umask` has replaced it. A process has one."""
+
+
+@contextlib.contextmanager
+def private_umask() -> Iterator[None]:
+    """Makes new files and folders of this process and its children their owner's alone, in the context.
+
+    Windows has no such mode: there, a user's profile folder is closed to other users.
+    """
+    global _user_umask
+    before = os.umask(0o077)
+    _user_umask = before
+    try:
+        yield
+    finally:
+        _user_umask = None
+        os.umask(before)
+
+
+def shared_mode() -> int | None:
+    """Returns the mode of a new file that isn't PopBridge's own, or None if the umask does that."""
+    return None if _user_umask is None else 0o666 & ~_user_umask
+
+
 def quoted(path: Path) -> str:
     """Quotes a path for the shell, for commands in messages."""
     if os.name == "nt":
@@ -178,12 +241,21 @@ class ConnectionFile(Struct):
     pid: int
     protocol: int
     fingerprint: str | None = None
+    """SHA-256 of the daemon's certificate (DER), in lower-case hex; None without TLS."""
+    ca: str | None = None
+    """Certificate (PEM) to trust; None without TLS."""
+    unix: str | None = None
+    """The path of the Unix socket; None on Windows, and where its path would be too long."""
+    path: str = ""
+    """Where it was read; not part of the file."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Reads the file. Raises UserError if it is missing or invalid."""
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
+            file = msgspec.json.decode(_read_own(path), type=cls)
+            file.path = str(path)
+            return file
         except (OSError, ValueError) as error:
             if (blocked := _blocking_file(path)) is not None:
                 message = text(
@@ -201,7 +273,24 @@ class ConnectionFile(Struct):
 
     def write(self, path: Path) -> None:
         """Writes the file atomically, readable by its owner only."""
-        write_private(path, json.dumps(msgspec.to_builtins(self), indent=1).encode())
+        fields = msgspec.to_builtins(self)
+        del fields["path"]
+        write_private(path, json.dumps(fields, indent=1).encode())
+
+
+def _read_own(path: Path) -> bytes:
+    """Reads a file. Raises OSError; UserError for another user's, which may name that user's own program."""
+    with path.open("rb") as file:
+        # Root works for others. Windows' profile folders are closed to other users.
+        if sys.platform != "win32" and os.fstat(file.fileno()).st_uid != os.geteuid() != 0:
+            raise UserError(
+                text(
+                    "`{path}` belongs to another user. Set POPBRIDGE_HOME to a folder of your own, or delete "
+                    "the file and restart `popbridge serve`.",
+                    path=path,
+                )
+            )
+        return file.read()
 
 
 def _blocking_file(path: Path) -> Path | None:
@@ -227,9 +316,34 @@ def record_start_command(paths: Paths, command: Sequence[str]) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """Writes a file atomically, readable and writable by its owner only. Raises OSError."""
-    draft = path.with_suffix(".tmp")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    # Of a process that was killed.
     draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_bytes(content)
-    # Waiting clients poll it and may have it open.
-    replace_file(draft, path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(draft, flags, 0o600), "wb") as file:
+            file.write(content)
+        # Waiting clients poll it and may have it open.
+        replace_file(draft, path)
+    finally:
+        # The first error matters more.
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+FileState = tuple[int, int, int, int]
+
+
+def file_state(path: Path) -> FileState | None:
+    """Returns what changes when a file is replaced or written to; None if there is none."""
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def create_private(path: Path) -> None:
+    """Creates an empty file, readable and writable by its owner only, unless it exists. Raises OSError."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

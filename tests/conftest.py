@@ -5,6 +5,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from accel.execution.sandbox import WRITABLE
 from tests.shared_workers import shared_workers, workers_of_all_tests
 
 __all__ = ["shared_workers", "workers_of_all_tests"]  # fixtures
@@ -14,6 +15,16 @@ settings.register_profile("ci", deadline=None, max_examples=100, suppress_health
 settings.register_profile("dev", settings.get_profile("ci"), max_examples=50)
 # As most build servers set it; `--hypothesis-profile` overrides.
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def writable_for_workers(tmp_path_factory):
+    """Workers tell tests what they do by files in the tests' own folder, and coverage by some in this one."""
+    WRITABLE.append(str(tmp_path_factory.getbasetemp()))
+    # For daemons and commands that tests start.
+    os.environ["POPBRIDGE_WORKER_WRITABLE"] = WRITABLE[0]
+    if any(name.startswith("COVERAGE_") for name in os.environ):
+        WRITABLE.append(os.getcwd())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -58,6 +58,14 @@ class FarWorker:
     def last_memory(self) -> int:
         return self._worker.last_memory
 
+    @property
+    def shortage(self) -> Any:
+        return self._worker.shortage
+
+    @property
+    def folder(self) -> Path | None:
+        return self._worker.folder
+
     def release(self) -> None:
         self._return(lambda: self._original.release(self._worker))
 

@@ -19,7 +19,7 @@ from bridge.core import errors
 from bridge.core.messages import Event, InputRef, ProjectInfo
 from bridge.paths import ConnectionFile
 from tests.server.daemons import ProcessDaemon, ThreadDaemon
-from tests.server.wire import session
+from tests.server.wire import offer, session
 
 PROJECT = ProjectInfo(id="p", name="P")
 
@@ -69,37 +69,63 @@ async def test_after_a_daemon_that_is_gone_it_says_what_to_do(where: Path, tmp_p
         await Client.connect(tmp_path / "connection.json")
 
 
-async def test_a_refusal_is_told_with_its_code(where: Path, tmp_path: Path) -> None:
+async def test_a_daemon_with_another_token_is_none(where: Path, tmp_path: Path) -> None:
     wrong = ConnectionFile.read(where)
-    wrong.token = "wrong"
+    wrong.token = f"{wrong.token[:-1]}?"
     wrong.write(tmp_path / "connection.json")
-    with pytest.raises(UserError, match="refused the connection: 4009"):
+    with pytest.raises(UserError, match="Another program answers"):
         await Client.connect(tmp_path / "connection.json")
 
 
+async def test_a_refusal_is_told_with_its_code(where: Path) -> None:
+    engine = ("fake", "no version")
+    with pytest.raises(UserError, match="refused the connection: 4005"):
+        await Client.connect(where, kind="editor", engine=engine)
+
+
+async def test_the_token_of_an_old_daemon_is_not_sent(tmp_path: Path) -> None:
+    async def handle(socket: ServerConnection) -> None:
+        pytest.fail("it was reached")
+
+    async with server(tmp_path, handle, token="without an id") as where:
+        with pytest.raises(UserError, match=r"0\.2 or older"):
+            await Client.connect(where)
+
+
+TOKEN = "local.secret"
+
+
+async def greet(socket: ServerConnection) -> None:
+    """Sends a `hello` with the right proof."""
+    assert socket.request is not None
+    await socket.send(msgpack.packb({**HELLO, "auth": offer(socket.request.path, TOKEN)}))
+
+
 @contextlib.asynccontextmanager
-async def server(tmp_path: Path, handle: Callable[[ServerConnection], Any]) -> AsyncIterator[Path]:
+async def server(
+    tmp_path: Path, handle: Callable[[ServerConnection], Any], token: str = TOKEN
+) -> AsyncIterator[Path]:
     """Something that listens where PopBridge should."""
     async with serve(handle, "127.0.0.1", 0, subprotocols=["bridge.v1.msgpack"]) as running:  # type: ignore[list-item]
         port = next(iter(running.sockets)).getsockname()[1]
         ws, http = f"ws://127.0.0.1:{port}/ws", f"http://127.0.0.1:{port}"
-        ConnectionFile(ws=ws, http=http, token="t", pid=1, protocol=1).write(tmp_path / "connection.json")
+        ConnectionFile(ws=ws, http=http, token=token, pid=1, protocol=1).write(tmp_path / "connection.json")
         yield tmp_path / "connection.json"
 
 
 HELLO = {
     "type": "hello", "protocol": 1, "features": [], "heartbeat_s": 20,
     "server": {"name": "s", "version": "1", "instance": "i"},
-    "limits": {"frame": 262_144, "inline": 1, "inflight": 1}, "auth": {"methods": ["token"], "nonce": ""},
+    "limits": {"frame": 262_144, "inline": 1, "inflight": 1},
 }  # fmt: skip
 READY = {"type": "ready", "session": "s", "resume_token": "t", "resumed": False, "workloads": []}
 
 
 async def test_a_server_that_is_another_is_told_apart(tmp_path: Path) -> None:
     async def handle(socket: ServerConnection) -> None:
-        await socket.send(msgpack.packb(HELLO))
+        await greet(socket)
         await socket.recv()
-        await socket.send(msgpack.packb(HELLO))
+        await greet(socket)
         await socket.wait_closed()
 
     async with server(tmp_path, handle) as where:
@@ -121,7 +147,7 @@ async def test_a_frame_that_is_no_message_ends_the_connection_and_every_wait(
     tmp_path: Path, frame: str | bytes
 ) -> None:
     async def handle(socket: ServerConnection) -> None:
-        await socket.send(msgpack.packb(HELLO))
+        await greet(socket)
         await socket.recv()
         await socket.send(msgpack.packb(READY))
         await socket.recv()
@@ -199,11 +225,11 @@ async def test_what_isnt_the_daemons_answer_over_http_is_told_as_it_is(
             await client.get_blob("x/y")
         other = await asyncio.start_server(not_the_daemon, "127.0.0.1", 0)
         address = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}"
-        client._file = ConnectionFile(ws="", http=address, token="t", pid=1, protocol=1)
+        client.http = ConnectionFile(ws="", http=address, token="t", pid=1, protocol=1)
         async with other:
             with pytest.raises(RequestError, match="HTTP 404"):
                 await client.get_blob("0" * 64)
-        client._file = ConnectionFile(ws="", http="http://127.0.0.1:9", token="t", pid=1, protocol=1)
+        client.http = ConnectionFile(ws="", http="http://127.0.0.1:9", token="t", pid=1, protocol=1)
         with pytest.raises(UserError, match="doesn't answer"):
             await client.get_blob("0" * 64)
 
@@ -260,7 +286,7 @@ async def test_events_of_the_server_reach_their_handler(tmp_path: Path) -> None:
     events: asyncio.Queue[Event] = asyncio.Queue()
 
     async def handle(socket: ServerConnection) -> None:
-        await socket.send(msgpack.packb(HELLO))
+        await greet(socket)
         await socket.recv()
         await socket.send(msgpack.packb(READY))
         for seq in (1, 1, 2):

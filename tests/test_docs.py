@@ -202,6 +202,7 @@ SCENES: Mapping[str, Callable[[Reader], None]] = {
     "guides/recipes.md": lambda reader: textures(reader.folder),
     "guides/python-client.md": rock,
     "guides/backup.md": backed_up,
+    "guides/encryption.md": backed_up,
     **dict.fromkeys(
         (f"guides/{name}.md" for name in ("ci", "baselines", "fix-and-revert", "team-settings")), game
     ),

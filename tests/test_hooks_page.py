@@ -6,11 +6,11 @@ import asyncio
 import importlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 import types
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from bridge.api import (
 )
 from bridge.audit.project import find
 from bridge.host import host
-from bridge.project.files import CHANGED
+from bridge.project.safe_files import CHANGED
 from tests.advisors import pictures
 from tests.server import daemons
 from tests.server.daemons import ThreadDaemon
@@ -176,9 +176,15 @@ def test_a_project_keeps_what_others_have_set(
     done = projects.apply(tmp_path, [{"path": path, "options": {"GenerateMips": None}, "expected": expected}])
     assert [error["path"] for error in done["errors"]] == [path] and done["after"] == []
     assert (settings.read_text(encoding="utf-8") if settings.exists() else None) == there
-    # The last that is done before the one file takes the other's place.
     settings.write_text("{}", encoding="utf-8")
-    monkeypatch.setattr(shutil, "copymode", lambda *_: settings.write_text('{"Mine": 1}', encoding="utf-8"))
+    real = uuid.uuid4
+
+    def and_somebody_saves() -> uuid.UUID:
+        # The draft's name, between reading the one file and putting the other in its place.
+        settings.write_text('{"Mine": 1}', encoding="utf-8")
+        return real()
+
+    monkeypatch.setattr(uuid, "uuid4", and_somebody_saves)
     done = projects.apply(tmp_path, [{"path": path, "options": {"GenerateMips": True}}])
     assert str(CHANGED) in done["errors"][0]["message"] and done["after"] == []
     assert settings.read_text(encoding="utf-8") == '{"Mine": 1}'

@@ -201,7 +201,7 @@ def test_rules_are_added_however_the_file_is_laid_out(tmp_path: Path, text: str)
         ("[textures]\nmax_size = 1.5\n", r"a whole number, but is a number with a fraction\."),
         ("[textures]\nignore = 'a'\n", r"textures\.ignore: it must be a list, but is text\."),
         ("[textures]\nmaxsize = 5\n", r"textures: unknown name `maxsize` \(did you mean `max_size`\?"),
-        ("ban = 5\n", r"toml: unknown name `ban`; known names: `always`, `textures`\."),
+        ("ban = 5\n", r"toml: unknown name `ban`; known names: `always`, `textures`, `privacy`\."),
         ("[[always]]\nfolder = 'a'\n", r"always\[0\]: `advice` is missing\."),
         (
             "[[always]]\nfolder = 'a'\nadvices = []",
@@ -279,13 +279,20 @@ def test_what_somebody_saves_in_the_middle_is_added_to_and_not_lost(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
-def test_a_link_to_a_file_that_several_projects_share_stays_a_link(tmp_path: Path) -> None:
-    (tmp_path / "project").mkdir()
-    written(tmp_path, BY_HAND)
-    (tmp_path / "project" / NAME).symlink_to(tmp_path / NAME)
-    add_rules(tmp_path / "project", {"ui": ["ui_mipmaps"]})
-    assert (tmp_path / "project" / NAME).is_symlink()
-    assert "ui" in read(tmp_path).rules()
+def test_a_link_within_the_project_stays_a_link_and_one_out_of_it_is_only_read(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "settings").mkdir(parents=True)
+    elsewhere.mkdir()
+    written(project / "settings", BY_HAND)
+    (project / NAME).symlink_to(Path("settings", NAME))
+    add_rules(project, {"ui": ["ui_mipmaps"]})
+    assert (project / NAME).is_symlink()
+    assert "ui" in read(project / "settings").rules()
+    (elsewhere / NAME).symlink_to(project / "settings" / NAME)
+    assert "ui" in read(elsewhere).rules()
+    with pytest.raises(UserError, match="link"):
+        add_rules(elsewhere, {"ui": ["too_large"]})
+    assert read(elsewhere) == read(project)
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

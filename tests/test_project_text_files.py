@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.project.files import MAX_BYTES, is_merged, read_text, write_text
+from bridge.project.files import MAX_BYTES, is_merged, read_text
+from bridge.project.safe_files import write_text
 
 
 @pytest.mark.parametrize("data", [b"", b"a\r\nb\n", "岩石".encode(), b"\xff\x00"])
@@ -67,7 +68,7 @@ def test_what_another_program_writes_while_one_waits_for_it_stays(
     file = tmp_path / "a"
     file.write_bytes(b"old")
 
-    def held(*_: object) -> None:
+    def held(*_: object, **__: object) -> None:
         # As Windows refuses it of a file that its writer has open.
         file.write_bytes(b"theirs")
         raise PermissionError

@@ -116,13 +116,13 @@ class Cutter:
 @contextlib.contextmanager
 def cutting(client: Client, **cuts: Sequence[int | None]) -> Iterator[Cutter]:
     """The client's blobs go through a cutter."""
-    file = client._file
+    file = client.http
     cutter = Cutter(file.http, **cuts)
-    client._file = msgspec.structs.replace(file, http=cutter.http)
+    client.http = msgspec.structs.replace(file, http=cutter.http)
     try:
         yield cutter
     finally:
-        client._file = file
+        client.http = file
         cutter.close()
 
 
@@ -208,12 +208,12 @@ async def test_what_is_sent_once_more_is_no_progress() -> None:
 
 
 async def test_where_nobody_listens_it_says_so_at_once(client: Client) -> None:
-    file = client._file
-    client._file = msgspec.structs.replace(file, http="http://127.0.0.1:9")
+    file = client.http
+    client.http = msgspec.structs.replace(file, http="http://127.0.0.1:9")
     for work in (client.put_blob(b"x"), client.put_blob(LARGE), client.get_blob("0" * 64)):
         with pytest.raises(UserError, match=r"doesn't answer at http://127\.0\.0\.1:9"):
             await work
-    client._file = file
+    client.http = file
 
 
 async def test_a_refusal_comes_in_the_daemons_words_though_much_is_sent(
@@ -332,12 +332,12 @@ async def server(client: Client, *answers: bytes) -> AsyncIterator[list[bytes]]:
         writer.close()
 
     running = await asyncio.start_server(handle, "127.0.0.1", 0)
-    file = client._file
+    file = client.http
     port = running.sockets[0].getsockname()[1]
-    client._file = msgspec.structs.replace(file, http=f"http://127.0.0.1:{port}")
+    client.http = msgspec.structs.replace(file, http=f"http://127.0.0.1:{port}")
     async with running:
         yield asked
-    client._file = file
+    client.http = file
 
 
 def answer(status: str, body: bytes = b"", *headers: str, length: int | None = None) -> bytes:

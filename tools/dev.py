@@ -126,9 +126,14 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Runs pytest with `arguments`; without any, all that `parts` returns."""
     install("requirements-dev.lock")
     if options.engines:
-        engines = [str(PYTHON), "tools/engines.py", "--require"]
-        if status := run(engines, environment()):
-            return status
+        for program in (
+            ["tools/engines.py", "--require"],
+            ["tools/csharp.py"],
+            ["tools/typescript.py"],
+            ["tools/axe.py"],
+        ):
+            if status := run([str(PYTHON), *program], environment()):
+                return status
     env = testing(options.engines)
     if arguments:
         measure = ["--cov"] if options.coverage else []
@@ -141,6 +146,8 @@ def parts(engines: bool, coverage: bool) -> Iterator[tuple[str, list[str]]]:
     yield "format", ["ruff", "format", "--check", "-q", "."]
     yield "lint", ["ruff", "check", "-q", "."]
     yield "types", ["mypy"]
+    yield "unsafe calls", ["bandit", "-q", "-c", "pyproject.toml", "-r", "bridge", "accel", "plugins"]
+    yield "advisories", ["tools.advisories"]
     measure = ["--cov", "--cov-report="] if coverage else []
     report = ["--cov-report=term:skip-covered", "--cov-fail-under=90"] if coverage else []
     last = [] if engines else report

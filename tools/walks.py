@@ -182,6 +182,7 @@ def daemon(home: Path) -> Iterator[Path]:
     env = {
         **os.environ,
         "POPBRIDGE_HOME": str(home / "home"),
+        "POPBRIDGE_ROOTS": str(home.parent),
         "PYTHONPATH": os.pathsep.join([str(home), str(ROOT)]),
         "WALKS_ROOT": str(ROOT),
         "WALKS_FOLDER": str(home),

@@ -327,7 +327,7 @@ class _Queue:
             self._timeout.learn(batch.took_s, self._bucket, sum(good))
         for item, outcome in outcomes:
             # Another process may have the memory that this one lacks.
-            if not isinstance(outcome, WorkloadError) or outcome.fault != "process":
+            if not isinstance(outcome, WorkloadError) or outcome.fault not in ("process", "budget"):
                 item.settle(outcome)
 
     def _take(self, most: int) -> list[BatchItem]:

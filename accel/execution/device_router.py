@@ -29,8 +29,10 @@ from accel.execution.backoff import KeyedBackoff
 from accel.execution.batch_tuning import BatchTuning, Sample
 from accel.execution.batching import Batcher
 from accel.execution.cost_model import Cost, CostModel, Device, DeviceChoice
-from accel.execution.executor import Executor, ExecutorResult, Job, LocalExecutor
+from accel.execution.executor import SANDBOX, Executor, ExecutorResult, Job, LocalExecutor
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.pool import Pool
+from accel.execution.sandbox import Sandbox
 from accel.gpu_ops.implementations import FORMS
 from accel.text import AnyText, Text, clauses, text
 from accel.workload import Limits, Workload, WorkloadError
@@ -366,13 +368,24 @@ def gpu_queue(
     limits: Limits,
     batching: Path | None = None,
     cache: Path | None = None,
+    sandbox: Sandbox | None = SANDBOX,
+    budget: MemoryBudget | None = None,
 ) -> DeviceQueue:
-    """Returns the GPU's queue, not started. `cache` is the folder for compiled engines; None stores none."""
+    """Returns the GPU's queue, not started. `cache` is the folder for compiled engines; None stores none.
+    `sandbox` restricts its worker, with what a GPU needs added. `budget` is the memory of all
+    workers."""
     title = BY_NAME[choice.name].title
     device = f"{title}, {devices.gpus[0].name}" if devices.gpus and devices.gpus[0].name else title
     # Don't limit the address space: CUDA reserves more than the machine's memory.
     env = {WANTED: choice.name, CACHE: str(cache) if cache else ""}
-    worker = LocalExecutor(1, limits, 0, env=env)
+    if sandbox is not None:
+        if cache is not None:
+            # Otherwise the worker couldn't be allowed to write there.
+            with contextlib.suppress(OSError):
+                cache.mkdir(parents=True, exist_ok=True)
+        writable = (*sandbox.writable, *([str(cache)] if cache else []))
+        sandbox = replace(sandbox, writable=writable, gpu=True)
+    worker = LocalExecutor(1, limits, 0, env=env, sandbox=sandbox, budget=budget)
     executor = GpuExecutor(worker, batching, device, cache / proof_cache.FILE if cache else None)
     return DeviceQueue(Device(choice.name, device), executor, 1, _target, pool=worker.pool)
 
@@ -389,12 +402,15 @@ async def join_router(
     *,
     wanted: bool = True,
     batching: Path | None = None,
+    sandbox: Sandbox | None = SANDBOX,
+    budget: MemoryBudget | None = None,
     again_s: float = PROBE_INTERVAL_S,
 ) -> None:
     """Adds this machine's GPU to a running executor, if it is usable and `wanted`.
 
     While its memory is full, it is tried again every `again_s` seconds. `file` stores the probe, `batching`
-    the batch policies; compiled engines are stored next to `file`.
+    the batch policies; compiled engines are stored next to `file`. `sandbox` and `budget` are as in
+    `gpu_queue`.
     """
     found = await asyncio.to_thread(find_gpu, file) if wanted else None
     while found is None:
@@ -402,7 +418,7 @@ async def join_router(
             return
         await asyncio.sleep(again_s)
         found = await asyncio.to_thread(find_gpu, file)
-    added = gpu_queue(*found, limits, batching, file.parent)
+    added = gpu_queue(*found, limits, batching, file.parent, sandbox, budget)
     try:
         await routed.add(added)
     except OSError as error:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import math
 import os
+import re
+import shutil
+import stat
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from accel import workload
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.pool import PRIORITIES, Pool, Worker, WorkerDied
 from accel.execution.protocol import (
     DEVICE,
@@ -31,7 +37,8 @@ from accel.execution.protocol import (
     Setup,
     pack,
 )
-from accel.execution.worker import output_files
+from accel.execution.sandbox import WRITABLE, Sandbox
+from accel.execution.worker import NO_ROOM, output_files
 from accel.progress import OnProgress
 from accel.text import AnyText, text
 from accel.workload import Input, Limits, Params, Workload, WorkloadError, names, validate_output
@@ -40,6 +47,10 @@ WARM = ("accel.image.inspect",)
 """Slow modules that a worker imports before its first job."""
 MAX_TRIES = 2
 """Number of workers that may crash on a job, or lack memory for it, before the job fails."""
+SANDBOX = Sandbox("")
+"""The default sandbox, with workers' folders among the system's temporary files."""
+MAX_RESERVATIONS = 4
+"""Number of times that a job may ask for more memory; the last time it gets all that there is."""
 LARGE_BYTES = 256 << 20
 """A worker uses more than this only if an earlier job was large."""
 
@@ -226,14 +237,23 @@ class LocalExecutor:
         idle_s: float = 0.0,
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
+        sandbox: Sandbox | None = SANDBOX,
+        budget: MemoryBudget | None = None,
     ) -> None:
         """`workers` 0 means one per core, `memory_mib` 0 unlimited. Unless `keep_mib` is 0, a worker that
         uses more than that after a job is replaced. With `idle_s`, workers start when jobs wait and end after
-        that many idle seconds. `env` is added to the workers' environment."""
+        that many idle seconds. `env` is added to the workers' environment. `sandbox` restricts them on Linux;
+        its `folder` is where each worker gets its own, best on the disk of the outputs. `budget` is the
+        memory of all workers together, of other executors, too."""
         self._limits = limits
-        setup = Setup(limits, memory_mib, tuple(warm))
+        if sandbox is not None:
+            more = (*sandbox.writable, *WRITABLE)
+            sandbox = msgspec.structs.replace(sandbox, writable=more) if sys.platform == "linux" else None
+        setup = Setup(limits, memory_mib, tuple(warm), sandbox)
         warm_up = _frame(Job(workload.echo.workload, workload.Echo()))
-        self.pool = Pool(workers or cores(), setup, env or {}, keep_mib, idle_s=idle_s, warm_up=warm_up)
+        self.pool = Pool(
+            workers or cores(), setup, env or {}, keep_mib, idle_s=idle_s, warm_up=warm_up, budget=budget
+        )
 
     async def start(self) -> None:
         await self.pool.start()
@@ -274,20 +294,37 @@ class LocalExecutor:
                 return []
             reply = await worker.ask(_batch_frame(workload, parts, out_dir), workload.name)
             assert isinstance(reply, BatchReply)
+            outcomes = [await _with_moved_files(one, worker, out_dir) for one in reply.replies]
         except WorkerDied as error:
             self.pool.discard(worker)
             raise WorkloadError("worker_crashed", str(error)) from None
         except BaseException:
             self.pool.discard(worker)
             raise
-        full = _is_full(worker, reply.replies)
-        self._release(worker, reply.replies, full)
-        replies = reply.replies if full else map(_final, reply.replies)
+        full = _is_full(worker, outcomes)
+        self._release(worker, outcomes, full)
+        replies = outcomes if full else map(_final, outcomes)
         return [_outcome(workload, one, queued, len(parts)) for one in replies]
 
     async def _ask(self, job: Job) -> tuple[Reply, float]:
-        """Returns a worker's reply, and the milliseconds until a worker was free."""
-        frame = _frame(job)
+        """Returns a worker's reply, and the milliseconds until a worker and its memory were free."""
+        reply, queued = await self._try(job)
+        for again in range(MAX_RESERVATIONS):
+            if not isinstance(reply, Failed) or reply.fault != "budget":
+                break
+            # An image may be larger than the first that was.
+            last = again == MAX_RESERVATIONS - 1
+            size = max(reply.needed, self.pool.budget.capacity) if last else reply.needed
+            begin = time.perf_counter()
+            async with self.pool.budget.reserve(size, reply.reason, reply.name or names(job.inputs)):
+                waited = (time.perf_counter() - begin) * 1000
+                reply, more = await self._try(job, size)
+                queued += waited + more
+        return reply, queued
+
+    async def _try(self, job: Job, granted: int = 0) -> tuple[Reply, float]:
+        """Like `_ask`, but the reply may be that the job needs more memory than `granted`, in bytes."""
+        frame = _frame(job, granted)
         queued = 0.0
         died = ""
         for tried in range(1, MAX_TRIES + 1):
@@ -298,8 +335,11 @@ class LocalExecutor:
                 job.token.start()
                 reply = await worker.ask(frame, job.workload.name, job.token.progress)
                 assert not isinstance(reply, BatchReply)
+                reply = await _with_moved_files(reply, worker, job.out_dir)
             except WorkerDied as error:
                 self.pool.discard(worker)
+                if worker.shortage:
+                    raise WorkloadError("too_large", worker.shortage, names(job.inputs)) from None
                 died = str(error)
             except asyncio.CancelledError:
                 self.pool.stop(worker)
@@ -325,6 +365,62 @@ class LocalExecutor:
             self.pool.release(worker)
 
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+async def _with_moved_files(reply: Reply, worker: Worker, out_dir: Path | None) -> Reply:
+    """Moves new files from a worker's own folder to `out_dir`; returns the reply with their paths there.
+
+    The worker may be in the power of a file that it has read: it can't name other files, nor replace one that
+    exists.
+    """
+    if out_dir is None or worker.folder is None or isinstance(reply, Failed) or not reply.files:
+        return reply
+    files: list[ResultFile] = []
+    moved: set[str] = set()
+    for file in reply.files:
+        source, target = worker.folder / file.sha256, os.path.join(out_dir, file.sha256)
+        try:
+            if not _DIGEST.fullmatch(file.sha256):
+                raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG))
+            # Files with the same contents are one.
+            fresh = file.fresh and file.sha256 not in moved and await _move(source, target, file.size)
+        except OSError as error:
+            code = "storage_full" if error.errno in NO_ROOM else "internal"
+            said = (error.strerror or str(error)).lower()
+            return Failed(code, text("the file {file} can't be written ({said})", file=file.name, said=said))
+        moved.add(file.sha256)
+        files.append(msgspec.structs.replace(file, path=target, fresh=fresh))
+    return msgspec.structs.replace(reply, files=files)
+
+
+async def _move(source: Path, target: str, size: int) -> bool:
+    """Moves a file unless `target` exists with the same size. Returns whether it did. Raises OSError."""
+    found = os.lstat(source)
+    if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+        raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG))
+    with contextlib.suppress(FileNotFoundError):
+        # After a power failure, an empty file may have this name.
+        if os.stat(target).st_size == size:
+            os.utime(target)
+            os.unlink(source)
+            return False
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        draft = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex}.part")
+        try:
+            await asyncio.to_thread(shutil.copyfile, source, draft)
+            os.rename(draft, target)
+        finally:
+            for name in (draft, source):
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+    return True
+
+
 def _is_full(worker: Worker, replies: Sequence[Reply]) -> bool:
     """Whether a job lacks memory that this worker's earlier jobs took and a new process may have."""
     wanting = any(isinstance(one, Failed) and one.fault == "process" for one in replies)
@@ -338,11 +434,11 @@ def _final(reply: Reply) -> Reply:
     return reply
 
 
-def _frame(job: Job) -> bytes:
+def _frame(job: Job, granted: int = 0) -> bytes:
     """Returns the frame for a worker. Raises WorkloadError `bad_params` for values that msgpack lacks."""
     inputs = [JobInput.of(one) for one in job.inputs]
     out_dir = None if job.out_dir is None else str(job.out_dir)
-    return pack(_encoded(JobFrame(job.workload.target, job.params, inputs, out_dir)))
+    return pack(_encoded(JobFrame(job.workload.target, job.params, inputs, out_dir, granted)))
 
 
 def _batch_frame(workload: Workload, parts: Sequence[PackedJob], out_dir: Path | None) -> bytes:

@@ -10,16 +10,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 import psutil
 from msgspec import Struct
+from msgspec.structs import replace
 
 from accel.execution.backoff import Backoff
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.protocol import (
     CANCEL,
     HEADER,
@@ -32,8 +36,9 @@ from accel.execution.protocol import (
     progresses,
     replies,
 )
+from accel.execution.sandbox import is_secret, remove_folder
 from accel.progress import OnProgress
-from accel.text import text
+from accel.text import AnyText, text
 from accel.workload import WorkloadError
 
 MAX_POSIX_CODE = 0xFFFF
@@ -102,10 +107,14 @@ class Worker:
         self._stdin = stdin
         self._wire = wire
         self.pid = transport.get_pid()
+        self.folder: Path | None = None
+        """The folder that it may write to; None if it isn't in a sandbox."""
         self.doing = ""
         """Name of the running workload; empty when idle."""
         self.since = time.monotonic()
         """When it became busy or idle, by `time.monotonic`."""
+        self.shortage: AnyText = ""
+        """Why it was killed, if that was for its memory."""
         self.last_memory = 0
         """Resident memory in bytes when last measured."""
         self._measure_at = 0.0
@@ -115,22 +124,37 @@ class Worker:
         """Starts a process without waiting until it is ready. Raises OSError."""
         loop = asyncio.get_running_loop()
         python, more = interpreter(sys.platform, sys.executable, BASE)
-        transport, wire = await loop.subprocess_exec(
-            _Wire,
-            python,
-            # Without -P, modules in the current folder would shadow libraries.
-            *("-P", "-m", "accel.execution"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # A Windows program without a console has no stderr to inherit.
-            stderr=subprocess.DEVNULL if None in (sys.stderr, sys.__stderr__) else None,
-            env=environment({**more, **env}),
-            creationflags=no_window(loop),
-            # A terminal's Ctrl-C would end workers that are still starting. Processes that a worker starts
-            # belong to its group.
-            start_new_session=True,
-        )
+        variables, folder = environment({**more, **env}), None
+        if setup.sandbox is not None:
+            if root := setup.sandbox.folder:
+                # It may have been deleted.
+                os.makedirs(root, mode=0o700, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix="popbridge-worker-", dir=root or None))
+            setup = replace(setup, sandbox=replace(setup.sandbox, folder=str(folder)))
+            variables = {name: value for name, value in variables.items() if not is_secret(name)}
+            variables |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+        try:
+            transport, wire = await loop.subprocess_exec(
+                _Wire,
+                python,
+                # Without -P, modules in the current folder would shadow libraries.
+                *("-P", "-m", "accel.execution"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # A Windows program without a console has no stderr to inherit.
+                stderr=subprocess.DEVNULL if None in (sys.stderr, sys.__stderr__) else None,
+                env=variables,
+                creationflags=no_window(loop),
+                # A terminal's Ctrl-C would end workers that are still starting. Processes that a worker
+                # starts belong to its group.
+                start_new_session=True,
+            )
+        except BaseException:
+            if folder is not None:
+                remove_folder(folder)
+            raise
         worker = cls(transport, wire)
+        worker.folder = folder
         worker._write(pack(setup))
         return worker
 
@@ -191,6 +215,18 @@ class Worker:
                 self.last_memory = self._process.memory_info().rss
         return self.last_memory
 
+    def resident(self) -> int:
+        """Returns resident memory in bytes now; 0 if the system doesn't report it."""
+        try:
+            return int(self._process.memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def end_for_memory(self, reason: AnyText) -> None:
+        """Kills it; its job fails for this reason."""
+        self.shortage = reason
+        self.kill()
+
     @functools.cached_property
     def _process(self) -> psutil.Process:
         """Created once, because that reads the start time, which takes twice as long as the memory."""
@@ -209,6 +245,9 @@ class Worker:
         except TimeoutError:
             log.error("worker process %d was killed but doesn't end; perhaps a device driver hangs", self.pid)
         self._transport.close()
+        if self.folder is not None:
+            # Its jobs may have left large files.
+            await asyncio.to_thread(remove_folder, self.folder)
 
 
 class _Wire(asyncio.SubprocessProtocol):
@@ -421,13 +460,15 @@ class Pool:
         *,
         idle_s: float = 0.0,
         warm_up: bytes = b"",
+        budget: MemoryBudget | None = None,
     ) -> None:
         """Replaces a worker that uses more than `keep_mib` after a job; 0 disables this.
 
         With `idle_s`, it starts with one worker, adds more while jobs wait, and ends each that was idle for
         `idle_s` seconds; otherwise all run all the time. `warm_up` is the frame of a job that makes an
-        added worker ready before it is leased.
+        added worker ready before it is leased. `budget` limits the memory of all workers together.
         """
+        self.budget = budget or MemoryBudget()
         self._keep = keep_mib << 20
         self._idle_s = idle_s
         self._warm_up = warm_up
@@ -442,6 +483,7 @@ class Pool:
         self._turns: FairTurns[asyncio.Future[Worker]] = FairTurns()
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
+        self.budget.add(self._all, size, setup.memory_mib << 20)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
         self.size = size
@@ -496,6 +538,7 @@ class Pool:
         """
         if self._closing.is_set():
             raise _closing()
+        self.budget.watch()
         # The common case needs no future.
         if not self._turns and (worker := self._free()) is not None:
             return worker
@@ -547,7 +590,9 @@ class Pool:
 
         `reason` is a key of `ended`; a dead worker counts as crashed.
         """
-        crashed = not worker.alive
+        crashed = not worker.alive and not worker.shortage
+        if worker.shortage:
+            reason = "memory"
         worker.kill()
         if crashed and not self._closing.is_set():
             log.warning("worker process %d ended by itself or was killed; starting another", worker.pid)
@@ -564,6 +609,7 @@ class Pool:
             if not turn.done():
                 turn.set_exception(_closing())
         await asyncio.gather(*(worker.end() for worker in self._all), *self._tasks)
+        self.budget.remove(self._all, self.size)
         self._all.clear()
         self._idle.clear()
 
@@ -643,11 +689,14 @@ class Pool:
     async def _spawn(self, *, warm: bool = False) -> None:
         self._spawning += 1
         try:
-            worker = await Worker.spawn(self._setup, self._env)
+            setup = replace(self._setup, free=self.budget.free)
+            worker = await Worker.spawn(setup, self._env)
         finally:
             self._spawning -= 1
         if self._closing.is_set():
             return await worker.end()
+        if setup.memory_mib:
+            self.budget.assign(worker.pid, setup.memory_mib << 20)
         self._all.add(worker)
         if warm:
             self._starting += 1

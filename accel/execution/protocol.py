@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from accel.execution.sandbox import Sandbox
 from accel.text import AnyText
 from accel.workload import Input, Limits
 
@@ -27,6 +28,11 @@ class Setup(Struct, frozen=True):
     """Limit of address space in MiB, if the system supports one; 0 for none."""
     warm: Sequence[str]
     """Modules to import before the first job."""
+    sandbox: Sandbox | None = None
+    """What the worker may do; None for no restriction. Before a worker starts, `folder` is where its own
+    folder is created; empty for the system's place."""
+    free: int = 0
+    """Memory in bytes that the images of a job may take without asking; 0 for any."""
 
 
 class JobInput(Struct, frozen=True):
@@ -34,14 +40,15 @@ class JobInput(Struct, frozen=True):
 
     name: str
     path: bytes
+    confined: bool = False
 
     @classmethod
     def of(cls, source: Input) -> JobInput:
         """Encodes `source`, escaping characters in its name that UTF-8 can't encode."""
-        return cls(writable(source.name), os.fsencode(source.path))
+        return cls(writable(source.name), os.fsencode(source.path), source.confined)
 
     def input(self) -> Input:
-        return Input(self.name, os.fsdecode(self.path))
+        return Input(self.name, os.fsdecode(self.path), self.confined)
 
 
 class JobFrame(Struct, frozen=True, tag="job"):
@@ -54,6 +61,8 @@ class JobFrame(Struct, frozen=True, tag="job"):
     inputs: Sequence[JobInput]
     out_dir: str | None
     """Folder for output files, each named by its SHA-256; None sends them in the reply."""
+    granted: int = 0
+    """Memory in bytes reserved for the job, if it has asked."""
 
 
 class JobItem(Struct, frozen=True):
@@ -93,7 +102,8 @@ class ResultFile(Struct, frozen=True):
     data: bytes | None = None
     path: str | None = None
     fresh: bool = False
-    """Whether the file at `path` is new."""
+    """Whether the file at `path` is new. A worker in a sandbox has it in its own folder, from where the
+    executor moves it."""
 
 
 class Cancel(Struct, frozen=True, tag="cancel"):
@@ -129,7 +139,9 @@ class Failed(Struct, frozen=True, tag="failed"):
     trace: str = ""
     fault: str = ""
     step: str = ""
-    """`fault` and `step` are as in `WorkloadError`."""
+    """`fault` and `step` are as in `WorkloadError`. `fault` is also `budget` if the job can run once `needed`
+    bytes are reserved for it."""
+    needed: int = 0
 
 
 class BatchReply(Struct, frozen=True, tag="several"):

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from types import ModuleType
 from typing import IO, Any, NoReturn, Protocol
 
 import msgspec
@@ -26,6 +27,7 @@ import psutil
 from msgspec import Raw
 
 from accel.atomic_file import replace_file
+from accel.confinement import opened
 from accel.devices.report import FULL, DeviceGone, fault_of, uses_device
 from accel.execution import pool
 from accel.execution.protocol import (
@@ -36,6 +38,7 @@ from accel.execution.protocol import (
     Done,
     Failed,
     JobFrame,
+    JobInput,
     JobItem,
     PackedBatchReply,
     Progress,
@@ -46,6 +49,8 @@ from accel.execution.protocol import (
     setups,
     writable,
 )
+from accel.execution.sandbox import close_inherited, is_refusal, restrict
+from accel.memory import Claims, claimed_from
 from accel.progress import Cancelled, OnProgress, reported_to
 from accel.text import AnyText, Text, text
 from accel.workload import (
@@ -155,8 +160,9 @@ def result_file(file: OutputFile) -> ResultFile:
     return ResultFile(file.name, file.media_type, len(file.data), digest, data=file.data)
 
 
-def store_output(file: OutputFile, folder: str | Path) -> ResultFile:
-    """Writes the file to `folder`, named by its digest. If it exists, its modification time is updated.
+def store_output(file: OutputFile, folder: str | Path, staging: str = "") -> ResultFile:
+    """Writes the file to `folder`, named by its digest. If it exists, its modification time is updated. A new
+    file is left in the folder `staging`, if given.
 
     Raises WorkloadError if it can't be written: `storage_full` on a full disk, `out_of_descriptors`, or
     `internal`.
@@ -166,6 +172,7 @@ def store_output(file: OutputFile, folder: str | Path) -> ResultFile:
     path = os.path.join(folder, digest)
     try:
         if is_new := not _touch(path, len(file.data)):
+            path = os.path.join(staging or folder, digest)
             _write(Path(path), file.data)
     except OSError as error:
         code = "storage_full" if error.errno in NO_ROOM else file_error_code(error, "internal")
@@ -237,23 +244,26 @@ def run(frame: JobFrame | BatchFrame, setup: Setup, listener: OnProgress | None 
     """
     if isinstance(frame, BatchFrame):
         return pack(PackedBatchReply(_several(frame, setup)))
-    item = JobItem(frame.params, frame.inputs)
-    with reported_to(listener):
-        return pack(
-            _reply(item, setup, lambda inputs: _done(frame.target, item, inputs, frame.out_dir, setup))
-        )
+    claims = Claims(max(frame.granted, setup.free), limit=setup.memory_mib << 20)
+    with reported_to(listener), claimed_from(claims):
+        return pack(_reply(frame.inputs, setup, claims, lambda inputs: _done(frame, inputs, setup, claims)))
 
 
 def _several(batch: BatchFrame, setup: Setup) -> list[Raw]:
     workload = load(batch.target).workload
     assert workload.batching is not None
     watch = Stopwatch()
-    outcomes = _outcomes(workload, workload.batching, batch.items, setup)
+    claims = Claims(setup.free, workload.memory, setup.memory_mib << 20)
+    with claimed_from(claims):
+        outcomes = _outcomes(workload, workload.batching, batch.items, setup)
     share = watch.share(len(batch.items))
-    return [
-        _reply(item, setup, lambda inputs, outcome=outcome: _batch_reply(outcome, batch.out_dir, share))  # type: ignore[misc]
-        for item, outcome in zip(batch.items, outcomes, strict=True)
-    ]
+
+    def reply(item: JobItem, outcome: Outcome | BaseException) -> Raw:
+        return _reply(
+            item.inputs, setup, claims, lambda inputs: _batch_reply(outcome, batch.out_dir, setup, share)
+        )
+
+    return [reply(item, outcome) for item, outcome in zip(batch.items, outcomes, strict=True)]
 
 
 def _outcomes(
@@ -261,9 +271,10 @@ def _outcomes(
 ) -> list[Outcome | BaseException]:
     """Runs items as one batch, in halves if memory is full, or one by one if that fails; returns their
     outcomes."""
-    parsed = [_parsed(workload, item) for item in items]
-    good = [item for item in parsed if isinstance(item, Item)]
-    result = iter(_at_once(workload, batching, good, setup.limits))
+    with contextlib.ExitStack() as files:
+        parsed = [_parsed(workload, item, files) for item in items]
+        good = [item for item in parsed if isinstance(item, Item)]
+        result = iter(_at_once(workload, batching, good, setup.limits))
     return [next(result) if isinstance(item, Item) else item for item in parsed]
 
 
@@ -308,26 +319,34 @@ def _alone(workload: Workload, item: Item, limits: Limits) -> Output | BaseExcep
         return error
 
 
-def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
+def _parsed(workload: Workload, item: JobItem, files: contextlib.ExitStack) -> Item | WorkloadError:
+    """Returns the item with its confined files open until `files` ends."""
     try:
-        return Item([one.input() for one in item.inputs], workload.decode(item.params))
+        inputs = files.enter_context(opened([one.input() for one in item.inputs]))
+        return Item(inputs, workload.decode(item.params))
     except WorkloadError as error:
         return error
 
 
-def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | None, setup: Setup) -> Done:
-    function = load(target)
+def _done(frame: JobFrame, inputs: Sequence[Input], setup: Setup, claims: Claims) -> Done:
+    function = load(frame.target)
+    claims.factor = function.workload.memory
     # Load it before timing: a worker does this only once, so it isn't part of an expected run time.
     watch = Stopwatch()
-    output = validate_output(function(inputs, function.workload.decode(item.params), setup.limits))
-    return _timed(output, output_files(output, out_dir), watch.share())
+    with opened(inputs) as files:
+        output = validate_output(function(files, function.workload.decode(frame.params), setup.limits))
+    return _timed(output, output_files(output, frame.out_dir, _staging(setup)), watch.share())
 
 
-def _batch_reply(outcome: Outcome | BaseException, out_dir: str | None, took: Duration) -> Done:
+def _batch_reply(outcome: Outcome | BaseException, out_dir: str | None, setup: Setup, took: Duration) -> Done:
     if isinstance(outcome, BaseException):
         raise outcome
     output = validate_output(outcome)
-    return _timed(output, output_files(output, out_dir), took)
+    return _timed(output, output_files(output, out_dir, _staging(setup)), took)
+
+
+def _staging(setup: Setup) -> str:
+    return setup.sandbox.folder if setup.sandbox is not None else ""
 
 
 def _timed(output: Output, files: list[Any], took: Duration) -> Done:
@@ -335,9 +354,11 @@ def _timed(output: Output, files: list[Any], took: Duration) -> Done:
     return Done(output.value, files, run_ms, DEVICE, cpu_ms)
 
 
-def output_files(output: Output, out_dir: str | Path | None) -> list[ResultFile]:
-    """Stores the output's files in `out_dir`, or in memory if that is None."""
-    return [result_file(file) if out_dir is None else store_output(file, out_dir) for file in output.files]
+def output_files(output: Output, out_dir: str | Path | None, staging: str = "") -> list[ResultFile]:
+    """Stores the output's files in `out_dir`, or new ones in `staging`, or in memory if `out_dir` is None."""
+    if out_dir is None:
+        return [result_file(file) for file in output.files]
+    return [store_output(file, out_dir, staging) for file in output.files]
 
 
 def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> Done:
@@ -353,14 +374,18 @@ def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> D
         raise
 
 
-def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done]) -> Raw:
+def _reply(
+    sources: Sequence[JobInput], setup: Setup, claims: Claims, work: Callable[[Sequence[Input]], Done]
+) -> Raw:
     """Runs a job and returns its encoded reply."""
-    inputs = [one.input() for one in item.inputs]
+    inputs = [one.input() for one in sources]
     try:
         return Raw(msgspec.msgpack.encode(_call(work, inputs)))
     except WorkloadError as error:
         if error.code == "internal" and _is_full():
             return _too_large(inputs, setup)
+        if error.code == "too_large" and claims.needed:
+            return _failed(error.code, error.reason, error.name, fault="budget", needed=claims.needed)
         # An error with a cause comes from a plugin, and the log should show where.
         trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
         named = error.name or names(inputs)
@@ -373,15 +398,30 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
             return _failed(code, reason, names(inputs), fault=fault)
         if fault == "memory" or _is_full():
             return _too_large(inputs, setup)
-        reason = text("the workload failed ({name})", name=type(error).__name__)
+        kind = type(error).__name__
+        if setup.sandbox is not None and is_refusal(error):
+            reason = text(
+                "the workload failed ({name}): a worker can't write outside its own folder or use the "
+                "network; the setting worker.sandbox turns this off",
+                name=kind,
+            )
+            return _failed("unsupported", reason, names(inputs), traceback.format_exc())
+        reason = text("the workload failed ({name})", name=kind)
         return _failed("internal", reason, names(inputs), traceback.format_exc())
 
 
 def _failed(
-    code: str, reason: AnyText, name: str, trace: str = "", *, fault: str = "", step: str = ""
+    code: str,
+    reason: AnyText,
+    name: str,
+    trace: str = "",
+    *,
+    fault: str = "",
+    step: str = "",
+    needed: int = 0,
 ) -> Raw:
     encodable = reason.map(writable) if isinstance(reason, Text) else writable(str(reason))
-    failed = Failed(writable(code), encodable, writable(name), writable(trace), fault, step)
+    failed = Failed(writable(code), encodable, writable(name), writable(trace), fault, step, needed)
     return Raw(msgspec.msgpack.encode(failed))
 
 
@@ -464,6 +504,7 @@ def main() -> None:
     """Runs jobs until stdin closes."""
     # Ctrl-C reaches the whole process group, but only the parent ends workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    close_inherited()
     end_with_parent()
     pool.suppress_error_dialogs()
     # libvips also logs the errors that it raises.
@@ -472,14 +513,23 @@ def main() -> None:
     requests, replies = _detach(0, "rb"), _detach(1, "wb")
     with contextlib.suppress(OSError, ValueError, AttributeError):  # if there is no stderr
         faulthandler.enable(all_threads=False)
-    _serve(open_frame_source(requests), replies)
-
-
-def _serve(frames: FrameSource, replies: IO[bytes]) -> None:
-    setup = setups.decode(frames.take())
+    # Before a second thread starts, which would stay unrestricted.
+    setup = setups.decode(_next(requests))
     limit_memory(setup.memory_mib)
-    for module in setup.warm:
+    # Python may still write what it compiles of these.
+    modules = [module for name in setup.warm if (module := imported(name)) is not None]
+    if setup.sandbox is not None:
+        try:
+            restrict(setup.sandbox)
+        except OSError as error:
+            log.error("this worker process runs without a sandbox: %s", error)
+    frames = open_frame_source(requests)
+    for module in modules:
         warm(module)
+    _serve(frames, replies, setup)
+
+
+def _serve(frames: FrameSource, replies: IO[bytes], setup: Setup) -> None:
     # If the parent is gone, another thread ends the process. A worker without its GPU ends and is replaced.
     with contextlib.suppress(BrokenPipeError, DeviceGone):
         while True:
@@ -551,9 +601,16 @@ def limit_memory(mib: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def warm(module: str) -> None:
-    """Imports `module` before the first job. Ignores errors, which the job will report."""
+def imported(name: str) -> ModuleType | None:
+    """Imports a module before the first job. Returns None on an error, which the job will report."""
     with contextlib.suppress(Exception):
-        ready = getattr(importlib.import_module(module), "warm", None)
+        return importlib.import_module(name)
+    return None
+
+
+def warm(module: ModuleType) -> None:
+    """Calls the module's function `warm`, if it has one. Ignores errors, which a job will report."""
+    with contextlib.suppress(Exception):
+        ready = getattr(module, "warm", None)
         if ready is not None:
             ready()

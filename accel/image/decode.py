@@ -21,6 +21,7 @@ from accel.atomic_file import HELD
 from accel.image.codecs import bmp, dds, exr, hdr, ktx2, png, psd, tga, vips_repairs
 from accel.image.codecs.stream import Picture, Stream, check_dimensions
 from accel.image.pixel_data import MAX_VALUE, DecodedImage, Pixels, vips_image
+from accel.memory import claim
 from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError, file_error_code
 
@@ -167,13 +168,21 @@ class OpenImage(Struct, frozen=True):
         return open_lazily(path, str(self.format.loader), **options)
 
 
-def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: bool = False) -> DecodedImage:
+def decode_image(
+    source: Input,
+    limits: Limits,
+    *,
+    mips: bool = False,
+    layers: bool = False,
+    identified: tuple[Format, int] | None = None,
+) -> DecodedImage:
     """Decodes the first frame of an image, with `mips` its mip levels, with `layers` its faces and layers.
 
-    The dimensions in the header are checked against `limits` before anything is decoded. Raises WorkloadError
+    The dimensions in the header are checked against `limits` before anything is decoded. `identified` is the
+    result of `identify`, if it is known. Raises WorkloadError
     `not_found`, `bad_input`, `unsupported` or `too_large`.
     """
-    kind, size = identify(source)
+    kind, size = identified or identify(source)
     if kind.loader is not None:
         return _decode_in_memory(source, kind, size, limits) or _decode_with_vips(
             open_image(source, kind, size, limits), source
@@ -186,6 +195,27 @@ def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: b
         reason = text("can't be read ({strerror})", strerror=error.strerror or error)
         raise WorkloadError(file_error_code(error, "bad_input"), reason, source.name) from None
     return _from_picture(picture, kind, size)
+
+
+_WHOLE = frozenset({"webp", "gif", "avif", "heif"})
+"""Formats of which libvips decodes the whole image, whatever it is asked for; to 4 bytes per pixel."""
+
+
+def claim_header(source: Input, kind: Format, image: pyvips.Image) -> None:
+    """Claims memory for an image that libvips has to hold as a whole. Raises WorkloadError `too_large`."""
+    interlaced = image.get_typeof("interlaced") and image.get("interlaced")
+    if kind.name in _WHOLE or interlaced:
+        claim(source.name, image.width, image.height, max(4, pixel_bytes(image)))
+
+
+def claim_pixels(source: Input, image: pyvips.Image) -> None:
+    """Claims memory for all pixels of an image. Raises WorkloadError `too_large`."""
+    claim(source.name, image.width, image.height, pixel_bytes(image))
+
+
+def pixel_bytes(image: pyvips.Image) -> int:
+    """Returns the bytes of a decoded pixel."""
+    return int(image.bands) * np.dtype(VIPS_TYPES.get(image.format, np.float32)).itemsize
 
 
 def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) -> DecodedImage | None:
@@ -202,6 +232,7 @@ def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) ->
         image = from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         _check_planes(source, kind, image)
+        claim_pixels(source, image)
         if kind.name == "jpeg" and (mended := vips_repairs.repair_jpeg(contents)):
             image = _open_repaired(mended)
         if kind.loader == vips_repairs.LOADER:
@@ -252,6 +283,7 @@ def _open_repaired(contents: bytes, **options: Any) -> pyvips.Image:
 
 def _decode_with_vips(opened: OpenImage, source: Input) -> DecodedImage:
     try:
+        claim_pixels(source, opened.image)
         return _decode_opened(opened)
     except pyvips.Error as error:
         raise decode_error(source, opened.format, error) from None
@@ -269,6 +301,19 @@ def _decode_opened(opened: OpenImage, contents: bytes = b"") -> DecodedImage:
         check_finite(pixels), model, bool(image.hasalpha()), opened.format.name, opened.size, palette=palette,
         float_bits=32 if pixels.dtype.kind == "f" else 0, contents=contents,
     )  # fmt: skip
+
+
+def without_pixels(opened: OpenImage) -> DecodedImage:
+    """Returns the description of an image of integers, with no rows of pixels."""
+    image = opened.image
+    return DecodedImage(
+        np.empty((0, image.width, image.bands), VIPS_TYPES[image.format]),
+        _MODELS.get(image.interpretation, image.interpretation),
+        bool(image.hasalpha()),
+        opened.format.name,
+        opened.size,
+        palette=image.get_typeof("palette") != 0,
+    )
 
 
 def check_finite(pixels: Pixels) -> Pixels:
@@ -292,6 +337,7 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenIm
         image = open_lazily(source.path, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         _check_planes(source, kind, image)
+        claim_header(source, kind, image)
         if kind.name == "jpeg" and (mended := vips_repairs.repaired_jpeg(Path(source.path))):
             return OpenImage(_open_repaired(mended), kind, size, repaired_jpeg=mended)
         if kind.loader == vips_repairs.LOADER:

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyvips
+from msgspec import Struct
 
 from accel.image.alpha import straight_colors
 from accel.image.codecs.png import FAST, write_png
 from accel.image.color_management import convert_to_srgb
 from accel.image.decode import (
     DEVICELESS,
+    Format,
     OpenImage,
     decode_error,
     decode_image,
     identify,
     open_image,
+    pixel_bytes,
     stream_of,
+    without_pixels,
 )
-from accel.image.normal_maps import examine_normals, measure_curl
+from accel.image.normal_maps import NORMAL_SHARE, examine_normals, measure_curl, unit_share
 from accel.image.operations.analysis import Inspect
 from accel.image.operations.geometry import Thumbnail
-from accel.image.pixel_data import DecodedImage, full_scale, vips_image
-from accel.image.records import Alpha, Channel, Inspection
+from accel.image.pixel_data import DecodedImage, Pixels, full_scale, vips_image
+from accel.image.records import Alpha, Channel, Inspection, Normals, Seams
 from accel.image.statistics import (
     FloatStatistics,
     IntegerStatistics,
+    StripSample,
     entropy,
     hard_edges,
     is_grey,
@@ -145,11 +150,16 @@ def shrink_values(decoded: DecodedImage, size: int) -> pyvips.Image:
     image = to_vips(decoded)
     if max(image.width, image.height) <= size:
         return image
+    return shrink_image(image, size, decoded.pixels.dtype, _weighs_by_alpha(decoded))
+
+
+def shrink_image(image: pyvips.Image, size: int, dtype: Any, weighs_by_alpha: bool) -> pyvips.Image:
+    """Shrinks an image that is larger than `size`; `weighs_by_alpha` weights colours by alpha."""
     sides = _fitting_size(image.width, image.height, size)
     # The remaining factor is less than 2, so two neighbours suffice.
-    if not _weighs_by_alpha(decoded):
+    if not weighs_by_alpha:
         return fit_size(image, *sides, "linear")
-    top = float(full_scale(decoded.pixels.dtype))
+    top = float(full_scale(dtype))
     small = fit_size(image.premultiply(max_alpha=top), *sides, "linear").unpremultiply(max_alpha=top)
     return (
         (small if top == 1.0 else small.rint()).cast(image.format).copy(interpretation=image.interpretation)
@@ -197,14 +207,19 @@ def display_values(small: pyvips.Image) -> pyvips.Image:
 
 def to_vips(decoded: DecodedImage) -> pyvips.Image:
     """Wraps the pixels for libvips without copying."""
+    return vips_image(decoded.pixels, _interpretation(decoded))
+
+
+def _interpretation(decoded: DecodedImage) -> str:
+    """Returns libvips' name of the colour model of pixels."""
     pixels = decoded.pixels
     grey_or_color = _MODELS.get(decoded.color_model)
     if pixels.dtype.kind == "f":
         # scRGB would trigger automatic conversions in libvips.
-        return vips_image(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
+        return "srgb" if pixels.shape[2] >= 3 else "b-w"
     if grey_or_color is None:
-        return vips_image(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
-    return vips_image(pixels, grey_or_color[pixels.itemsize - 1])
+        return "cmyk" if decoded.color_model == "cmyk" else "multiband"
+    return grey_or_color[pixels.itemsize - 1]
 
 
 def encode_preview(image: pyvips.Image, format: str) -> bytes:
@@ -224,24 +239,39 @@ _NAMES = {"grey": "l", "rgb": "rgb", "cmyk": "cmyk"}
 
 
 def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
-    return Output(*inspect_picture(decode_image(inputs[0], limits), params.preview))
+    (source,) = inputs
+    identified = identify(source)
+    large = _inspect_large(source, *identified, params.preview, limits)
+    if large is not None:
+        return Output(*large)
+    return Output(*inspect_picture(decode_image(source, limits, identified=identified), params.preview))
 
 
 def inspect_picture(decoded: DecodedImage, preview: int) -> tuple[Inspection, list[OutputFile]]:
     """Inspects an image. Returns the facts and, unless `preview` is 0, a PNG of at most that many pixels per
     side."""
-    value = _inspection(decoded)
+    value = _inspection(decoded, *_measure(decoded))
     if not preview:
         return value, []
     return value, [OutputFile("preview", "image/png", encode_preview(shrink(decoded, preview), "png"))]
 
 
-def _inspection(decoded: DecodedImage) -> Inspection:
-    pixels = decoded.pixels
-    height, width, count = pixels.shape
-    statistics, alpha, maybe_grey = _channels(decoded)
-    planes = sample_pixels(pixels)
-    colored = decoded.color_model == "rgb" and count >= 3
+class _Measured(Struct, frozen=True):
+    """What the pixels of an image show."""
+
+    statistics: list[Channel]
+    alpha: Alpha | None
+    grey: bool
+    """Whether the first three channels are equal."""
+    entropy: float
+    normals: Normals | None
+    seams: Seams
+    hard_edges: float
+
+
+def _inspection(decoded: DecodedImage, height: int, measured: _Measured) -> Inspection:
+    """Returns the facts about an image `height` pixels high; `decoded` may lack its pixels."""
+    _, width, count = decoded.pixels.shape
     return Inspection(
         format=decoded.format,
         size=decoded.size,
@@ -250,32 +280,128 @@ def _inspection(decoded: DecodedImage) -> Inspection:
         height=height,
         power_of_two=not (width & (width - 1) or height & (height - 1)),
         channels=count,
-        bit_depth=_DEPTHS[pixels.itemsize],
+        bit_depth=_DEPTHS[decoded.pixels.itemsize],
         color_model=decoded.color_model,
-        has_alpha=alpha is not None,
-        alpha=alpha,
-        grey=decoded.color_model == "grey" or (colored and maybe_grey and is_grey(pixels)),
-        statistics=statistics,
-        entropy=entropy(planes),
-        normals=examine_normals(pixels, planes, [c.mean for c in statistics[:3]])[0]
-        if colored and pixels.itemsize < 4
-        else None,
-        seams=seams(pixels),
+        has_alpha=measured.alpha is not None,
+        alpha=measured.alpha,
+        grey=decoded.color_model == "grey" or (_is_colored(decoded) and measured.grey),
+        statistics=measured.statistics,
+        entropy=measured.entropy,
+        normals=measured.normals,
+        seams=measured.seams,
         palette=decoded.palette,
         multiplied=decoded.has_alpha and decoded.alpha.startswith("multiplied"),
         levels=decoded.levels,
         images=decoded.images,
-        hard_edges=hard_edges(pixels, decoded.has_alpha),
+        hard_edges=measured.hard_edges,
     )
 
 
-def _channels(decoded: DecodedImage) -> tuple[list[Channel], Alpha | None, bool]:
-    """Returns the channel statistics, the alpha statistics, and whether the image may be grey."""
-    names, pixels = _names(decoded), decoded.pixels
-    table = IntegerStatistics(pixels) if pixels.itemsize < 4 else FloatStatistics(to_vips(decoded), pixels)
+def _is_colored(decoded: DecodedImage) -> bool:
+    return decoded.color_model == "rgb" and decoded.pixels.shape[2] >= 3
+
+
+def _measure(decoded: DecodedImage) -> tuple[int, _Measured]:
+    """Returns the height of an image and what its pixels show."""
+    pixels, names = decoded.pixels, _names(decoded)
+    table = (
+        IntegerStatistics([pixels], has_alpha=decoded.has_alpha)
+        if pixels.itemsize < 4
+        else FloatStatistics(to_vips(decoded), pixels)
+    )
     statistics = [table.channel(index, name) for index, name in enumerate(names)]
-    alpha = table.alpha(len(names) - 1) if decoded.has_alpha else None
-    return statistics, alpha, len(names) >= 3 and table.colors_equal()
+    colored, planes = _is_colored(decoded), sample_pixels(pixels)
+    means = [c.mean for c in statistics[:3]]
+    return len(pixels), _Measured(
+        statistics,
+        table.alpha(len(names) - 1) if decoded.has_alpha else None,
+        colored and len(names) >= 3 and table.colors_equal() and is_grey(pixels),
+        entropy(planes),
+        examine_normals(pixels, planes, means)[0] if colored and pixels.itemsize < 4 else None,
+        seams(pixels),
+        hard_edges(pixels, decoded.has_alpha),
+    )
+
+
+STRIPED = frozenset({"png", "tiff", "jpeg"})
+"""Formats that libvips decodes row by row."""
+LARGE_BYTES = 256 << 20
+"""Bytes of pixels from which an image is inspected in strips, as it is read."""
+MIN_FILE_BYTES = LARGE_BYTES // 1032
+"""No smaller PNG is as large: deflate packs at most 1032 bytes into one (zlib, Technical Details)."""
+STRIP_BYTES = 2 << 20
+
+
+def _inspect_large(
+    source: Input, kind: Format, size: int, preview: int, limits: Limits
+) -> tuple[Inspection, list[OutputFile]] | None:
+    """Like `inspect_picture`, without holding all pixels in memory.
+
+    Returns None for an image that isn't large or is needed as a whole. Raises WorkloadError like
+    `decode_image`.
+    """
+    if kind.name not in STRIPED or size < MIN_FILE_BYTES:
+        return None
+    opened = open_image(source, kind, size, limits)
+    image = opened.image
+    width, height = image.width, image.height
+    row = width * pixel_bytes(image)
+    interlaced = image.get_typeof("interlaced") and image.get("interlaced")
+    is_integer = image.format in ("uchar", "ushort")
+    if row * height < LARGE_BYTES or interlaced or not is_integer or min(width, height) < 4:
+        return None
+    decoded = without_pixels(opened)
+    try:
+        measured = _measure_strips(image, decoded, max(1, STRIP_BYTES // row))
+        if measured is None:
+            return None
+        value = _inspection(decoded, height, measured)
+        if not preview:
+            return value, []
+        # A sequential image can be read once.
+        again = open_image(source, kind, size, limits).image
+        weighs = measured.alpha is not None and measured.alpha.min < 1 and decoded.color_model in _MODELS
+        small = shrink_image(
+            again.copy(interpretation=_interpretation(decoded)), preview, decoded.pixels.dtype, weighs
+        )
+        return value, [OutputFile("preview", "image/png", encode_preview(small, "png"))]
+    except pyvips.Error as error:
+        raise decode_error(source, kind, error) from None
+
+
+def _measure_strips(image: pyvips.Image, decoded: DecodedImage, rows: int) -> _Measured | None:
+    """Returns what the pixels show, read `rows` rows at a time. None for a normal map, whose waves are
+    measured in the whole image."""
+    sample = StripSample(image.height, image.width)
+    colored, names = _is_colored(decoded), _names(decoded)
+    grey = colored
+
+    def strips() -> Iterator[Pixels]:
+        nonlocal grey
+        region = pyvips.Region.new(image)
+        for top in range(0, image.height, rows):
+            count = min(rows, image.height - top)
+            data = region.fetch(0, top, image.width, count)
+            strip = np.frombuffer(data, decoded.pixels.dtype).reshape(count, image.width, image.bands)
+            sample.add(top, strip)
+            grey = grey and is_grey(strip)
+            yield strip
+
+    table = IntegerStatistics(strips(), has_alpha=decoded.has_alpha)
+    planes = sample.planes()
+    if colored and unit_share(planes[:3] * 2 - 1) >= NORMAL_SHARE:
+        return None
+    statistics = [table.channel(index, name) for index, name in enumerate(names)]
+    means = [c.mean for c in statistics[:3]]
+    return _Measured(
+        statistics,
+        table.alpha(len(names) - 1) if decoded.has_alpha else None,
+        grey,
+        entropy(planes),
+        examine_normals(decoded.pixels, planes, means)[0] if colored else None,
+        sample.seams(),
+        sample.hard_edges(decoded.has_alpha),
+    )
 
 
 def _names(decoded: DecodedImage) -> list[str]:

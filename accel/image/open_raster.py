@@ -11,7 +11,7 @@ import pyvips
 
 from accel.image.alpha import straight_colors
 from accel.image.color_management import convert_to_srgb
-from accel.image.decode import decode_error, decode_image, identify, open_image
+from accel.image.decode import claim_pixels, decode_error, decode_image, identify, open_image
 from accel.image.normal_maps import same_signedness
 from accel.image.pixel_data import AlphaMixing, DecodedImage, Pixels, vips_image
 from accel.image.raster import Raster, Transfer
@@ -91,6 +91,7 @@ def open_raster(
             decoded = _convert_decoded(decode_image(source, limits, mips=levels, layers=layers), transfer)
         else:
             opened = open_image(source, kind, size, limits)
+            claim_pixels(source, opened.image)
             decoded = _open_upright(opened.image, kind.name, size, transfer)
     except pyvips.Error as error:
         raise decode_error(source, kind, error) from None

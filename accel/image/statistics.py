@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -27,16 +27,25 @@ _STRIP = 1 << 16
 class IntegerStatistics:
     """Exact statistics of 8- or 16-bit channels."""
 
-    def __init__(self, pixels: Pixels) -> None:
-        found = [_sum_blocks(blocks, pixels.shape[2]) for blocks in _in_blocks(pixels)]
+    def __init__(self, strips: Iterable[Pixels], *, has_alpha: bool = False) -> None:
+        """`strips` are whole rows of the image, from top to bottom. `has_alpha` says that the last channel is
+        alpha."""
+        found: list[tuple[Pixels, ...]] = []
+        self._count = self._opaque = self._visible = 0
+        for strip in strips:
+            found += [_sum_blocks(blocks, strip.shape[2]) for blocks in _in_blocks(strip)]
+            self._top = int(np.iinfo(strip.dtype).max)
+            self._count += strip[..., 0].size
+            if has_alpha:
+                opaque, visible = _count_alpha(strip, self._top)
+                self._opaque += opaque
+                self._visible += visible
         lows, highs, sums, squares = (np.stack(one) for one in zip(*found, strict=True))
         self._low, self._high = lows.min(axis=0).tolist(), highs.max(axis=0).tolist()
         self._sums, self._squares = sums.sum(axis=0).tolist(), squares.sum(axis=0).tolist()
-        self._top = int(np.iinfo(pixels.dtype).max)
-        self._pixels = pixels
 
     def channel(self, index: int, name: str) -> Channel:
-        top, count, total = self._top, self._pixels[..., 0].size, self._sums[index]
+        top, count, total = self._top, self._count, self._sums[index]
         # Use integers up to the division: floats would lose a small variance of large values.
         variance = (self._squares[index] * count - total * total) / (count * count)
         low, high = self._low[index] / top, self._high[index] / top
@@ -44,21 +53,35 @@ class IntegerStatistics:
 
     def alpha(self, index: int) -> Alpha:
         """Returns the alpha statistics of a channel."""
-        low, high, top = self._low[index], self._high[index], self._top
-        # Copying to contiguous memory takes a third of the time of strided access.
-        column = np.ascontiguousarray(self._pixels[..., index])
+        low, high, top, count = self._low[index], self._high[index], self._top, self._count
         return Alpha(
             used=low != high,
             constant=round(low * 255 / top) if low == high else None,
             min=low / top,
             max=high / top,
-            share_opaque=int(np.count_nonzero(column == top)) / column.size,
-            share_transparent=(column.size - int(np.count_nonzero(column))) / column.size,
+            share_opaque=self._opaque / count,
+            share_transparent=(count - self._visible) / count,
         )
 
     def colors_equal(self) -> bool:
         """Whether the first three channels have equal statistics. If not, the image isn't grey."""
         return all(one[0] == one[1] == one[2] for one in (self._low, self._high, self._sums, self._squares))
+
+
+_ALPHA_ROWS = 1 << 20
+"""Pixels whose alpha is counted at a time: a copy of all takes a quarter of a large image's memory again."""
+
+
+def _count_alpha(pixels: Pixels, top: int) -> tuple[int, int]:
+    """Returns the number of opaque pixels and of those that aren't fully transparent."""
+    opaque = visible = 0
+    rows = max(1, _ALPHA_ROWS // pixels.shape[1])
+    for begin in range(0, len(pixels), rows):
+        # Copying to contiguous memory takes a third of the time of strided access.
+        column = np.ascontiguousarray(pixels[begin : begin + rows, :, -1])
+        opaque += int(np.count_nonzero(column == top))
+        visible += int(np.count_nonzero(column))
+    return opaque, visible
 
 
 def _in_blocks(pixels: Pixels) -> Iterator[Pixels]:
@@ -143,9 +166,13 @@ SAMPLE = 256
 def sample_pixels(pixels: Pixels) -> Floats:
     """Returns a regular sample of at most about 256 x 256 texels: channels x texels, 0..1."""
     down, right = sample_steps(pixels)
+    return _planes(pixels[::down, ::right])
+
+
+def _planes(texels: Pixels) -> Floats:
     # Planes: numpy is ten times slower at summing the three values of a texel. Integers are copied before
     # scaling, which is faster.
-    planes = np.ascontiguousarray(pixels[::down, ::right].transpose(2, 0, 1))
+    planes = np.ascontiguousarray(texels.transpose(2, 0, 1))
     return unit_scale(planes.reshape(len(planes), -1))
 
 
@@ -205,9 +232,17 @@ def _seam(rows: Pixels) -> float:
     height = len(rows)
     if height < 4:
         return 0.0
-    step = max(1, rows.shape[1] // _EDGE)
     # Copy once: the rows may be columns, whose texels are far apart in memory.
-    taken = unit_scale(_pick_rows(rows[:, ::step], _compared_rows(height)))
+    return _seam_between(_pick_rows(rows[:, :: _edge_step(rows.shape[1])], _compared_rows(height)))
+
+
+def _edge_step(length: int) -> int:
+    return max(1, length // _EDGE)
+
+
+def _seam_between(compared: Pixels) -> float:
+    """Returns the seam from the rows of `_compared_rows`."""
+    taken = unit_scale(compared)
     steps = taken[: len(taken) // 2]
     np.abs(np.subtract(steps, taken[len(steps) :], out=steps), out=steps)
     inside = max(_mean(steps[:_NEAR]), _mean(steps[_NEAR:-1]))
@@ -255,14 +290,74 @@ def hard_edges(pixels: Pixels, has_alpha: bool) -> float:
     height = len(pixels)
     if height < 2 or pixels.dtype.kind == "f":
         return 0.0
+    return _hard_share(pixels[_edge_rows(height)], has_alpha)
+
+
+def _edge_rows(height: int) -> NDArray[np.intp]:
+    """Returns some rows, and the next of each: 2 x rows."""
     first = np.unique(np.linspace(0, height - 2, _EDGE_ROWS).astype(int))
-    taken = unit_scale(pixels[np.stack([first, first + 1])].transpose(3, 0, 1, 2))
+    return np.stack([first, first + 1])
+
+
+def _hard_share(rows: Pixels, has_alpha: bool) -> float:
+    """Returns `hard_edges` from the rows of `_edge_rows`: 2 x rows x width x channels."""
+    taken = unit_scale(rows.transpose(3, 0, 1, 2))
     grey = luminance(taken[:-1] if has_alpha and len(taken) > 1 else taken)
     if has_alpha:
         grey = grey * taken[-1]
     changes = np.abs(np.concatenate([np.diff(grey[0]).ravel(), (grey[1] - grey[0]).ravel()]))
     total = float(changes.sum())
     return min(1.0, float(changes[changes >= _HARD].sum()) / total) if total else 0.0
+
+
+class StripSample:
+    """The pixels that samples need of an integer image which is too large for memory, picked from its strips.
+
+    At least 4 pixels high and wide. The results are those of `sample_pixels`, `seams` and `hard_edges`.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self._height, self._width = height, width
+        down, right = max(1, -(-height // SAMPLE)), max(1, -(-width // SAMPLE))
+        self._sample = _PickedRows(np.arange(0, height, down), np.arange(0, width, right))
+        across = np.arange(0, width, _edge_step(width))
+        self._horizontal = _PickedRows(_compared_rows(height), across)
+        along = np.arange(0, height, _edge_step(height))
+        self._vertical = _PickedRows(along, _compared_rows(width))
+        self._edges = _PickedRows(_edge_rows(height), np.arange(width))
+
+    def add(self, top: int, strip: Pixels) -> None:
+        """Picks from whole rows, of which the first is row `top`. Strips come from top to bottom."""
+        for picked in (self._sample, self._horizontal, self._vertical, self._edges):
+            picked.add(top, strip)
+
+    def planes(self) -> Floats:
+        return _planes(self._sample.pixels())
+
+    def seams(self) -> Seams:
+        columns = np.ascontiguousarray(self._vertical.pixels().swapaxes(0, 1))
+        return Seams(horizontal=_seam_between(columns), vertical=_seam_between(self._horizontal.pixels()))
+
+    def hard_edges(self, has_alpha: bool) -> float:
+        return _hard_share(self._edges.pixels(), has_alpha)
+
+
+class _PickedRows:
+    """Some pixels of some rows, which may repeat in any order."""
+
+    def __init__(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
+        self._rows, self._columns = rows, columns
+        self._sorted = np.unique(rows)
+        self._parts: list[Pixels] = []
+
+    def add(self, top: int, strip: Pixels) -> None:
+        first, last = np.searchsorted(self._sorted, (top, top + len(strip)))
+        if first < last:
+            self._parts.append(strip[(self._sorted[first:last] - top)[:, None], self._columns])
+
+    def pixels(self) -> Pixels:
+        picked: Pixels = np.concatenate(self._parts)[np.searchsorted(self._sorted, self._rows)]
+        return picked
 
 
 _LOSSY = frozenset({"jpeg", "webp", "avif", "hdr"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import pickle
+import pickle  # nosec B403: only a subclass that knows a few types reads files
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any

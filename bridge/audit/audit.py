@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.execution.executor import SANDBOX
+from accel.execution.memory_budget import MemoryBudget
+from accel.execution.sandbox import Sandbox
 from accel.text import text
 from accel.workload import Limits, Workload
 from bridge.advisors.findings import ERROR
@@ -43,6 +46,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     workers: int
     limits: Limits
     memory_mib: int = 0
+    total_mib: int = 0
+    sandbox: Sandbox | None = SANDBOX
     deadline_s: float = 60.0
     max_size: int = 4096
     use_names: bool = True
@@ -170,7 +175,14 @@ def _share(project: Project, plan: Plan, classifications: AuditResultsWriter) ->
 @contextlib.asynccontextmanager
 async def _open_tools(project: Project, plan: Plan) -> AsyncIterator[tuple[Workers, Cache]]:
     cache = Cache(cache_file(plan.cache / "audit", project.root, ".sqlite3") if plan.cache else None)
-    workers = Workers(plan.workers, plan.limits, plan.memory_mib, plan.deadline_s)
+    workers = Workers(
+        plan.workers,
+        plan.limits,
+        plan.memory_mib,
+        plan.deadline_s,
+        sandbox=plan.sandbox,
+        budget=MemoryBudget(plan.total_mib),
+    )
     try:
         yield workers, cache
     finally:

@@ -17,7 +17,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.execution.batching import Batcher
-from accel.execution.executor import Job, LocalExecutor
+from accel.execution.executor import SANDBOX, Job, LocalExecutor
+from accel.execution.memory_budget import MemoryBudget
+from accel.execution.sandbox import Sandbox
 from accel.image import records
 from accel.text import AnyText, text
 from accel.texture.workloads import AT_ONCE, Examination, examine, examine_among
@@ -260,11 +262,22 @@ _outcome_decoder = msgspec.msgpack.Decoder(_CachedOutcome)
 class Workers:
     """Worker processes, started when first needed."""
 
-    def __init__(self, count: int, limits: Limits, memory_mib: int, deadline_s: float) -> None:
+    def __init__(
+        self,
+        count: int,
+        limits: Limits,
+        memory_mib: int,
+        deadline_s: float,
+        *,
+        sandbox: Sandbox | None = SANDBOX,
+        budget: MemoryBudget | None = None,
+    ) -> None:
         self.count = count
         self.limits = limits
         self._memory_mib = memory_mib
         self._deadline_s = deadline_s
+        self._sandbox = sandbox
+        self._budget = budget
         self._executor: Batcher | None = None
         self._starting = asyncio.Lock()
         self._waiting = 0
@@ -294,7 +307,9 @@ class Workers:
     async def _start(self) -> Batcher:
         async with self._starting:
             if self._executor is None:
-                local = LocalExecutor(self.count, self.limits, self._memory_mib)
+                local = LocalExecutor(
+                    self.count, self.limits, self._memory_mib, sandbox=self._sandbox, budget=self._budget
+                )
                 # A batch may take some seconds; if one of its jobs hangs, the others get as much time again.
                 limits = {"least_s": self._deadline_s / 2, "most_s": self._deadline_s}
                 executor = Batcher(local, self._at_once, **limits)

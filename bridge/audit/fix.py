@@ -8,18 +8,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from accel.text import AnyText, sentences, text
 from bridge.advisors.findings import ERROR
 from bridge.api import ProjectSupport, TextureAsset
 from bridge.audit.project import Project, find
 from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
-from bridge.core.errors import UserError
-from bridge.core.messages import Command, Result
+from bridge.core.errors import STORE_UNAVAILABLE, UserError
+from bridge.core.messages import Command, Error, Result
 from bridge.core.revert import changed_since, error_text, file_error, observed_options, remaining_changes
 from bridge.core.text import is_unicode
 from bridge.core.verification import Observed, as_changes, by_path
 from bridge.host import isolation, validation
 from bridge.host.observation import read_settings
+from bridge.paths import Paths
+from bridge.store.audit_log import AuditLog
 from bridge.store.database import unusable_error
 from bridge.store.records import AUDIT_FIX, local_time_text, pack
 
@@ -63,7 +67,9 @@ def fix(project: Project, report: Report, database: Path) -> None:
             for path, row in rows.items()
         }
         with _Store(database) as store:
-            report.receipt = _open(store, project.root, guarded, before, f"audit: {', '.join(codes)}")
+            report.receipt = _open(
+                store, database, project.root, guarded, before, f"audit: {', '.join(codes)}"
+            )
             done = _write(store, report.receipt, project.root, project.support, guarded, files)
         _sort_out(rows, done)
     report.rows.sort(key=lambda row: (-row.rank, row.file))
@@ -121,7 +127,7 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
             change["path"]: {name: present[change["path"]][name] for name in change["options"]}
             for change in changes
         }
-        made = _open(store, root, changes, now, receipt.note, receipt.id)
+        made = _open(store, database, root, changes, now, receipt.note, receipt.id)
         guarded = [{**change, "expected": dict(now[change["path"]])} for change in changes]
         files = {asset.path: asset.file for asset in assets if asset.path in now}
         return _write(store, made, root, project.support, guarded, files, left, again=receipt.id)
@@ -159,19 +165,32 @@ def _refuse(row: Row, reason: AnyText) -> bool:
 
 def _open(
     store: ReceiptStore,
+    database: Path,
     root: Path,
     changes: Sequence[Mapping[str, Any]],
     before: Observed,
     note: str,
     reverts: int | None = None,
 ) -> int:
-    """Stores a receipt and returns its id; before writing, as a run may be killed while it writes."""
+    """Stores a receipt and returns its id; before writing, as a run may be killed while it writes.
+
+    Raises UserError if it can't be recorded in the audit log; then the receipt fails.
+    """
     root = root.resolve()
     asked = [{"path": change["path"], "options": change["options"]} for change in changes]
     args = {"root": str(root), "changes": asked, "before": as_changes(before)}
     command = Command(id=0, name=AUDIT_FIX, args=args, deadline_ms=60_000)
     identity = hashlib.sha256(root.as_posix().encode("utf-8", "surrogateescape")).hexdigest()
     made, _ = store.open(SESSION, identity, root.name, command, note, reverts=reverts, before=before)
+    try:
+        AuditLog(replace(Paths.find(), data=database.parent)).append(
+            "audit.fix" if reverts is None else "audit.revert",
+            subject=str(root),
+            detail={"change": made, "files": len(changes)},
+        )
+    except UserError as error:
+        store.answered(made, Error(id=made, code=STORE_UNAVAILABLE.name, message=str(error)[:1000]))
+        raise
     return made
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -56,6 +57,7 @@ from bridge.core.messages import (
 )
 from bridge.paths import ConnectionFile, Paths
 
+TOKEN_VARIABLE = "POPBRIDGE_TOKEN"
 ACK_DELAY_S = 0.05
 """Delay before an acknowledgement; it covers all messages that were handled meanwhile."""
 
@@ -80,9 +82,10 @@ class Client:
 
     def __init__(self, socket: ClientConnection, file: ConnectionFile, hello: Hello, ready: Ready) -> None:
         self._socket = socket
-        self._file = file
         self.hello = hello
         self.ready = ready
+        self.http = msgspec.structs.replace(file, token=ready.http_token or "")
+        """The daemon's addresses, with the session's token for HTTP."""
         self.handled = ClientState()
         """The state of message handling, shared with the connections that resume the session."""
         self.on_popup: OnPopup | None = None
@@ -114,6 +117,7 @@ class Client:
         resume: Resume | None = None,
         previous: Client | None = None,
         locale: str | None = None,
+        token: str | None = None,
         on_popup: OnPopup | None = None,
         on_command: OnCommand | None = None,
         on_event: OnEvent | None = None,
@@ -122,10 +126,12 @@ class Client:
     ) -> Self:
         """Opens a connection, by default to the current user's daemon, or that in POPBRIDGE_HOME.
 
-        `previous` is an ended connection of this process; its session is resumed. Raises UserError if no
-        daemon is running or it refuses the connection.
+        `token` is used instead of that in connection.json; by default it is the variable POPBRIDGE_TOKEN, if
+        set. `previous` is an ended connection of this process; its session is resumed. Raises UserError if
+        no daemon is running or it refuses the connection.
         """
         file = ConnectionFile.read(connection_file or Paths.find().connection_file)
+        file.token = token or os.environ.get(TOKEN_VARIABLE) or file.token
         if previous is not None:
             resume, instance = previous.resume, instance or previous.instance
         instance = instance or uuid.uuid4().hex
@@ -133,15 +139,17 @@ class Client:
             protocol=PROTOCOL,
             client=ClientInfo(kind=kind, name=name, version=version),  # type: ignore[arg-type]
             instance=instance,
-            auth=AuthProof(token=file.token),
+            # `greet` adds the proof.
+            auth=AuthProof(),
             engine=EngineInfo(name=engine[0], version=engine[1]) if engine else UNSET,
             project=project or UNSET,
             resume=resume or UNSET,
             locale=locale or UNSET,
             features=[POPUP_ITEMS] if on_popup else [],
         )
-        socket = await connection.dial(file)
-        self = cls(socket, file, *await connection.greet(socket, identify, file))
+        nonce = connection.fresh_nonce()
+        socket = await connection.dial(file, nonce)
+        self = cls(socket, file, *await connection.greet(socket, identify, file, nonce))
         self.instance = instance
         self.handled = previous.handled if previous else ClientState(resume.last_seq if resume else 0)
         self._acknowledged = resume.last_seq if resume else 0
@@ -299,11 +307,11 @@ class Client:
         `on_progress` gets the number of bytes sent; it is called in a thread. Raises OSError if the file
         can't be read, UserError if the daemon doesn't answer, or RequestError.
         """
-        return await transfer.send(self._file, source, on_progress)
+        return await transfer.send(self.http, source, on_progress)
 
     async def get_blob(self, name: str, target: Path | None = None) -> bytes:
         """Downloads a blob and returns it. With `target`, writes it to that file and returns no bytes."""
-        return await transfer.fetch(self._file, name, target)
+        return await transfer.fetch(self.http, name, target)
 
     async def _read(self) -> None:
         try:

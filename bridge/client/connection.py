@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -16,7 +18,9 @@ from websockets.typing import Subprotocol
 
 from accel.execution.backoff import Backoff
 from accel.text import AnyText, readable, text
-from bridge.core import errors
+from bridge.client import trust
+from bridge.client.local_socket import connect_locally
+from bridge.core import auth, errors
 from bridge.core.codec import server_codec
 from bridge.core.errors import CLOSE_CODES, ErrorCode, RemoteProtocolError, RequestError, UserError
 from bridge.core.messages import (
@@ -26,6 +30,7 @@ from bridge.core.messages import (
     SERVER_MESSAGES,
     SUBPROTOCOL_MSGPACK,
     Answer,
+    AuthProof,
     ClientMessage,
     Error,
     Hello,
@@ -36,6 +41,10 @@ from bridge.core.messages import (
     ServerMessage,
 )
 from bridge.paths import ConnectionFile
+
+NONCE_BYTES = 32
+HELLO_S = 10.0
+"""Time limit for the daemon's first message."""
 
 _KINDS: Mapping[object, type[ServerMessage]] = {kind.__struct_config__.tag: kind for kind in SERVER_MESSAGES}
 
@@ -93,16 +102,31 @@ def as_request_error(error: Mapping[str, Any]) -> RequestError:
     return RequestError(code, hint, message=message, **fields)
 
 
-async def dial(file: ConnectionFile) -> ClientConnection:
-    """Opens a socket, without the handshake. Raises UserError if no daemon is running."""
-    try:
-        return await connect(
-            file.ws,
-            subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
-            max_size=MAX_FRAME,
-            compression=None,
-            proxy=None,
+def fresh_nonce() -> str:
+    """Returns a nonce for one connection."""
+    return secrets.token_hex(NONCE_BYTES)
+
+
+async def dial(file: ConnectionFile, nonce: str) -> ClientConnection:
+    """Opens a socket, without the handshake; tells nothing but the token's id and `nonce`.
+
+    Raises UserError if no daemon is running, or another program answers.
+    """
+    token_id = auth.token_id(file.token)
+    if not token_id:
+        raise UserError(
+            text("The daemon at {ws} is from PopBridge 0.2 or older. Restart `popbridge serve`.", ws=file.ws)
         )
+    address = f"{file.ws}?token={token_id}&nonce={nonce}"
+    try:
+        try:
+            return await _open(file, address)
+        except ssl.SSLError:
+            if not trust.refresh(file):
+                raise
+            return await _open(file, address)
+    except ssl.SSLError as error:
+        raise trust.refusal(file, error) from None
     except (OSError, InvalidHandshake) as error:
         raise UserError(
             text(
@@ -113,25 +137,70 @@ async def dial(file: ConnectionFile) -> ClientConnection:
         ) from None
 
 
-async def greet(socket: ClientConnection, identify: Identify, file: ConnectionFile) -> tuple[Hello, Ready]:
+async def _open(file: ConnectionFile, address: str) -> ClientConnection:
+    local = await asyncio.to_thread(connect_locally, file)
+    return await connect(
+        # The Unix socket isn't encrypted: nothing of it leaves the machine.
+        address if local is None else address.replace("wss:", "ws:", 1),
+        sock=local,
+        ssl=trust.context(file) if local is None else None,
+        subprotocols=[Subprotocol(SUBPROTOCOL_MSGPACK)],
+        max_size=MAX_FRAME,
+        compression=None,
+        proxy=None,
+    )
+
+
+async def greet(
+    socket: ClientConnection, identify: Identify, file: ConnectionFile, nonce: str
+) -> tuple[Hello, Ready]:
     """Performs the handshake, with those of the features that the daemon offers.
 
-    If it fails, closes the socket and raises UserError.
+    Sends nothing before the other side has proved that it knows the token. If it fails, closes the socket and
+    raises UserError.
     """
     try:
-        hello = decode(await socket.recv())
-        offered = hello.features if isinstance(hello, Hello) else []
-        features = [feature for feature in identify.features if feature in offered]
-        await socket.send(encode(replace(identify, features=features)))
+        async with asyncio.timeout(HELLO_S):
+            hello = decode(await socket.recv())
+        if not isinstance(hello, Hello):
+            raise UserError(text("The server at {ws} isn't PopBridge.", ws=file.ws))
+        try:
+            proof = _prove(hello, file, nonce)
+        except UserError:
+            # Not even a close frame, whose answer would have to be waited for.
+            socket.transport.abort()
+            raise
+        features = [feature for feature in identify.features if feature in hello.features]
+        await socket.send(encode(replace(identify, auth=proof, features=features)))
         ready = decode(await socket.recv())
-        if not isinstance(hello, Hello) or not isinstance(ready, Ready):
+        if not isinstance(ready, Ready):
             raise UserError(text("The server at {ws} isn't PopBridge.", ws=file.ws))
     except ConnectionClosed as closed:
         raise UserError(refusal(closed)) from None
+    except TimeoutError:
+        socket.transport.abort()
+        raise UserError(
+            text("The server at {ws} said nothing within {seconds} s.", ws=file.ws, seconds=f"{HELLO_S:g}")
+        ) from None
     except BaseException:
         await socket.close()
         raise
     return hello, ready
+
+
+def _prove(hello: Hello, file: ConnectionFile, nonce: str) -> AuthProof:
+    """Checks the daemon's proof and returns the client's. Raises UserError if it isn't the daemon."""
+    token_id = auth.token_id(file.token)
+    message = auth.signed_message(token_id, nonce, hello.auth.nonce, file.fingerprint or "")
+    if not auth.server_proof_matches(hello.auth.proof, file.token, message):
+        raise UserError(
+            text(
+                "Another program answers at {ws}: it doesn't know the token. Nothing was sent to it. Restart "
+                "`popbridge serve`.",
+                ws=file.ws,
+            )
+        )
+    return AuthProof(id=token_id, nonce=nonce, proof=auth.client_proof(file.token, message))
 
 
 def refusal(closed: ConnectionClosed) -> AnyText:

@@ -1,4 +1,7 @@
-"""Uploads and downloads blobs over HTTP, and resumes transfers after a lost connection."""
+"""Uploads and downloads blobs over HTTP, and resumes transfers after a lost connection.
+
+The `token` of each `file` is that of a session, for HTTP (`Client.http`).
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,20 @@ import contextlib
 import hashlib
 import io
 import os
+import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from accel.atomic_file import replace_file
 from accel.text import text
-from bridge.client import connection
+from bridge.client import connection, trust
+from bridge.client.local_socket import use_locally
 from bridge.core.errors import UserError
 from bridge.paths import ConnectionFile
 
@@ -93,6 +97,10 @@ class Retries:
         if reached > self._reached:
             self._left, self._reached = TRIES, reached
         self._left -= 1
+        if isinstance(cause := error.__cause__, ssl.SSLCertVerificationError) and not trust.refresh(
+            self._file
+        ):
+            raise trust.refusal(self._file, cause) from None
         # A refused connection means that the daemon has ended; a new one has another port and token.
         if self._left <= 0 or isinstance(error.__cause__, ConnectionRefusedError) or self._stop.is_set():
             raise UserError(
@@ -252,6 +260,19 @@ def _receive(response: HTTPResponse, sink: IO[bytes], digest: Any, stop: threadi
         sink.write(block)
 
 
+def exchange(
+    file: ConnectionFile, method: str, path: str, body: bytes = b"", timeout_s: float = TIMEOUT_S
+) -> tuple[int, bytes]:
+    """Sends one small request; returns status and body. Raises ConnectionLost."""
+    headers = {"Content-Length": str(len(body)), "Content-Type": "application/json"} if body else {}
+    with _connected(file, timeout_s) as connection:
+        response = _send(connection, method, path, _authorized(file, headers), [body] if body else ())
+        try:
+            return response.status, response.read()
+        except (OSError, HTTPException) as error:
+            raise ConnectionLost(str(error)) from error
+
+
 def _ask(
     file: ConnectionFile,
     method: str,
@@ -268,11 +289,9 @@ def _ask(
 
 
 @contextlib.contextmanager
-def _connected(file: ConnectionFile) -> Iterator[HTTPConnection]:
-    # `http.client` uses no proxy, which must not get the token.
-    parts = urlsplit(file.http)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.netloc, timeout=TIMEOUT_S)
+def _connected(file: ConnectionFile, timeout_s: float = TIMEOUT_S) -> Iterator[HTTPConnection]:
+    connection = trust.http_connection(file, timeout_s)
+    use_locally(connection, file, timeout_s)
     try:
         yield connection
     finally:

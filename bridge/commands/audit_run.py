@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from accel.execution.executor import cores
+from accel.execution.sandbox import Sandbox
 from accel.image.decode import HEAD_SIZE, sniff
 from accel.text import Text, text
 from accel.workload import Limits
@@ -45,6 +46,7 @@ from bridge.locale import translate
 from bridge.paths import Paths
 from bridge.project import config
 from bridge.project.config import ProjectFile
+from bridge.project.safe_files import ProjectFolder
 
 RANKS = {str(severity): rank for severity, rank in results.RANKS.items()}
 
@@ -58,6 +60,7 @@ def run_audit(options: AuditOptions) -> int:
     _check_files(options)
     registry = host.load()
     project = scope_name(registry, options.place)
+    _check_links(project.root, options)
     if options.fix and project.support is not None:
         fix.check_nameable(project.root)
     project_file = config.read(project.root)
@@ -89,11 +92,25 @@ def _check_files(options: AuditOptions) -> None:
     """Raises UserError, before the work, for files that can't be written."""
     if options.update_baseline and options.baseline:
         baseline.check_replaceable(Path(options.baseline))
-    for file in (*options.reports.values(), options.baseline if options.update_baseline else None):
-        if file and file != STDOUT:
-            report_json.check_writable(file)
-            if _is_image(Path(file)):
-                raise UserError(text("{file} is an image. Name another file for the report.", file=file))
+    for file in _written_files(options):
+        report_json.check_writable(file)
+        if _is_image(Path(file)):
+            raise UserError(text("{file} is an image. Name another file for the report.", file=file))
+
+
+def _check_links(root: Path, options: AuditOptions) -> None:
+    """Raises UserError for a report or baseline in the project that a link leads out of it."""
+    for file in map(os.path.abspath, _written_files(options)):
+        for home in (os.path.abspath(root), os.path.realpath(root)):
+            if Path(file).is_relative_to(home):
+                with ProjectFolder(root) as folder:
+                    folder.check(Path(file).relative_to(home).as_posix())
+
+
+def _written_files(options: AuditOptions) -> list[str]:
+    """Returns the reports and the baseline to be written, without stdout."""
+    files = (*options.reports.values(), options.baseline if options.update_baseline else None)
+    return [file for file in files if file and file != STDOUT]
 
 
 def _is_image(file: Path) -> bool:
@@ -131,6 +148,8 @@ def plan_audit(
         workers=settings["workers"] or cores(),
         limits=Limits(max_pixels=settings["images.max_pixels"]),
         memory_mib=settings["worker.memory_mib"],
+        total_mib=settings["worker.total_mib"],
+        sandbox=Sandbox("", settings["worker.writable"]) if settings["worker.sandbox"] else None,
         deadline_s=settings["deadline_ms"] / 1000,
         max_size=settings["textures.max_size"],
         use_names=use_names,

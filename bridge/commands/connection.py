@@ -7,8 +7,6 @@ import contextlib
 import logging
 import math
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,7 +17,7 @@ import msgspec
 
 from accel.text import AnyText, Text, text
 from bridge.client.client import Client, OnProgress
-from bridge.client.transfer import Progress
+from bridge.client.transfer import ConnectionLost, Progress, exchange
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import Hello, InputRef, Ready, Result
@@ -70,6 +68,11 @@ class ReconnectingClient:
     @property
     def ready(self) -> Ready:
         return self._client.ready
+
+    @property
+    def http(self) -> ConnectionFile:
+        """The daemon's addresses, with the session's token for HTTP."""
+        return self._client.http
 
     @property
     def ended(self) -> bool:
@@ -207,48 +210,78 @@ async def _ends(client: Client) -> bool:
 
 TIMEOUT_S = 10.0
 
-# The daemon is never behind a proxy, and no proxy may see its token.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
 
 def ask_daemon() -> Status:
     """Returns the daemon's status; blocks. Raises UserError if no daemon answers."""
-    file = ConnectionFile.read(Paths.find().connection_file)
-    request = urllib.request.Request(f"{file.http}/status", headers={"Authorization": f"Bearer {file.token}"})
+    with contextlib.closing(StatusReader()) as reader:
+        return reader.read()
+
+
+class StatusReader:
+    """Reads the daemon's status again and again, in one session, for programs without an event loop."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._client: Client | None = None
+
+    def read(self) -> Status:
+        """Returns the daemon's status. Raises UserError if no daemon answers."""
+        return self._runner.run(self._read())
+
+    def close(self) -> None:
+        """Ends the session."""
+        self._runner.run(self._leave())
+        self._runner.close()
+
+    async def _read(self) -> Status:
+        if self._client is not None and not self._client.ended:
+            # Between two calls nothing answers the daemon's pings, and it may have restarted.
+            with contextlib.suppress(UserError):
+                return await asyncio.to_thread(fetch_status, self._client.http)
+        await self._leave()
+        self._client = await Client.connect(name="popbridge status")
+        return await asyncio.to_thread(fetch_status, self._client.http)
+
+    async def _leave(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close(done=True)
+
+
+def fetch_status(file: ConnectionFile) -> Status:
+    """Returns the daemon's status; blocks. `file` is that of a session (`Client.http`). Raises UserError."""
     try:
-        with _DIRECT.open(request, timeout=TIMEOUT_S) as response:
-            return msgspec.json.decode(response.read(), type=Status)
-    except urllib.error.HTTPError as error:
-        with error:
-            where, code = Paths.find().connection_file, error.code
+        code, body = exchange(file, "GET", "/status", timeout_s=TIMEOUT_S)
+    except ConnectionLost as error:
+        if isinstance(error.__cause__, TimeoutError):
             raise UserError(
                 text(
-                    "{http} isn't the daemon named in {file} (HTTP {code}). Restart `popbridge serve`.",
+                    "The daemon at {http} didn't answer within {seconds} s.",
                     http=file.http,
-                    file=where,
-                    code=code,
+                    seconds=f"{TIMEOUT_S:g}",
                 )
             ) from None
-    except ValueError:
-        raise UserError(
-            text("The daemon at {http} is another version. Restart `popbridge serve`.", http=file.http)
-        ) from None
-    except TimeoutError:
-        raise UserError(
-            text(
-                "The daemon at {http} didn't answer within {seconds} s.",
-                http=file.http,
-                seconds=f"{TIMEOUT_S:g}",
-            )
-        ) from None
-    except OSError as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UserError(
             text(
                 "PopBridge isn't running: no answer at {http} ({reason}). Start it with `popbridge serve`.",
                 http=file.http,
-                reason=reason,
+                reason=error,
             )
+        ) from None
+    if code >= 400:
+        raise UserError(
+            text(
+                "{http} isn't the daemon named in {file} (HTTP {code}). Restart `popbridge serve`.",
+                http=file.http,
+                file=Paths.find().connection_file,
+                code=code,
+            )
+        )
+    try:
+        return msgspec.json.decode(body, type=Status)
+    except ValueError:
+        raise UserError(
+            text("The daemon at {http} is another version. Restart `popbridge serve`.", http=file.http)
         ) from None
 
 
@@ -371,7 +404,7 @@ class WaitNotice:
     async def _why(self, silence: SilenceTimer) -> AnyText:
         """Returns why there is no progress; empty if the daemon is just busy."""
         try:
-            status = await asyncio.to_thread(ask_daemon)
+            status = await asyncio.to_thread(fetch_status, self._client.http)
         except UserError as error:
             return text(
                 "No answer for {seconds} s. Still waiting. {reason}",

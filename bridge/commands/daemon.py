@@ -15,7 +15,11 @@ from bridge.commands.terminal import language, say
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, may_belong_to_plugin, misspelt_variables, unknown_setting
 from bridge.host import host
+from bridge.host.discovery import find_plugins
+from bridge.host.plugin_policy import PluginPolicy
 from bridge.paths import Paths
+from bridge.store.audit_log import PROGRAM, AuditLog
+from bridge.store.roots import check_root
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -40,15 +44,27 @@ def _setting_flags(function: Function) -> Function:
 
 @click.command()
 @_setting_flags
+@click.option(
+    "--root",
+    "roots_of_run",
+    multiple=True,
+    metavar="DIR",
+    help="Let editors open projects in DIR without a question, for this run; repeatable.",
+)
 @click.option("--set", "further", multiple=True, metavar="NAME=VALUE", help="A plugin's setting; repeatable.")
-def serve(further: tuple[str, ...], **values: str | None) -> None:
+def serve(further: tuple[str, ...], roots_of_run: tuple[str, ...], **values: str | None) -> None:
     """Run the daemon until Ctrl-C.
 
     Editors connect to it. Each setting that `popbridge config` lists has a flag here: --cache-max-size
     for cache.max_size.
     """
-    registry = host.load()
+    paths = Paths.find()
     flags: dict[str, object] = {s.name: values[s.name.replace(".", "_")] for s in SETTINGS}
+    if roots_of_run:
+        flags["roots"] = [check_root(root, paths.own_folders) for root in roots_of_run]
+    policy = PluginPolicy.find(flags, paths)
+    _record_new_plugins(paths, policy)
+    registry = host.load(policy=policy)
     known = {setting.name for setting in registry.settings}
     for name, value in assignments(further, "--set").items():
         if name in known:
@@ -57,7 +73,6 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
             show_notice(ignored_setting(name, "--set"))
         else:
             raise UserError(text("--set {name}: {reason}", name=name, reason=unknown_setting(name, known)))
-    paths = Paths.find()
     settings = read_settings(
         registry.settings, paths.settings_file, os.environ, flags, plugins_disabled=registry.lacks
     )
@@ -71,6 +86,23 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     from bridge.server import serve as server
 
     server.main(settings, paths, registry, _print_line)
+
+
+def _record_new_plugins(paths: Paths, policy: PluginPolicy) -> None:
+    """Records plugins in the audit log before their code is imported. Raises UserError."""
+    for plugin, _ in find_plugins(policy):
+        if plugin.news:
+            AuditLog(paths).append(
+                "plugin.new" if plugin.news == "new" else "plugin.changed",
+                principal=PROGRAM,
+                subject=plugin.name,
+                detail={
+                    "distribution": plugin.distribution,
+                    "version": plugin.version,
+                    "module": plugin.module,
+                    "status": plugin.status,
+                },
+            )
 
 
 def _print_line(line: AnyText) -> None:

@@ -8,17 +8,19 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from filelock import FileLock, Timeout
 
 from accel.text import AnyText, Text, text
 from bridge.commands.options import print_json, show_notice, size_text
 from bridge.commands.terminal import say, table
 from bridge.core.errors import UserError
-from bridge.paths import Paths
-from bridge.store import backups
+from bridge.paths import Paths, private_umask
+from bridge.store import backups, home
 from bridge.store.backups import Restored
 from bridge.store.database import copy_blobs, copy_database, open_database, open_for_inspection
+from bridge.store.encryption import key_id
 from bridge.store.integrity import Report, inspect
+from bridge.store.key_rotation import locking_key
+from bridge.store.master_key import MasterKey
 from bridge.store.records import FAILURES
 
 HEADS = (text("table"), text("rows"))
@@ -119,8 +121,9 @@ def restore(file: Path | None, as_json: bool) -> None:
     The old database stays beside the new one. Connected editors begin new sessions.
     """
     paths = Paths.find()
-    with _exclusive(paths):
+    with exclusive(paths):
         source = _source(file, paths)
+        _require_key(source, paths)
         with _database_errors(text("Can't restore {source}", source=source)):
             made = backups.backup_time(source)
             restored = backups.restore(source, paths.database)
@@ -159,12 +162,60 @@ def restore(file: Path | None, as_json: bool) -> None:
 
 
 @db.command()
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@AS_JSON
+def reset(yes: bool, as_json: bool) -> None:
+    """Start with an empty database, for instance if the master key is lost.
+
+    The old database stays beside the new one, and becomes readable again with its master key.
+    """
+    paths = Paths.find()
+    database = _existing(paths)
+    if not yes:
+        click.confirm(
+            say(text("Set {database} aside and start without its content?", database=database)), abort=True
+        )
+    with exclusive(paths), _database_errors(text("Can't set {database} aside", database=database)):
+        old = backups.set_aside(database)
+        master = MasterKey.find(paths.data, home=paths.home is not None)
+        try:
+            master.read()
+            old_key = None
+        except UserError:
+            old_key = master.set_aside()
+    if as_json:
+        print_json({"database": database, "old": old, "old_key": old_key})
+        return
+    click.echo(say(text("The old database is now {old}. The next daemon starts with an empty one.", old=old)))
+    if old_key is not None:
+        click.echo(say(text("The old master key is now {old_key}.", old_key=old_key)))
+
+
+def _require_key(source: Path, paths: Paths) -> None:
+    """Raises UserError for a backup whose master key is missing."""
+    needed = locking_key(source)
+    if needed is None:
+        return
+    ring = MasterKey.find(paths.data, home=paths.home is not None).read()
+    if needed not in map(key_id, ring.keys):
+        raise UserError(
+            text(
+                "{source} is encrypted with the master key {key}, which isn't in {place}. Import a copy with "
+                "`popbridge keys import FILE` first.",
+                source=source,
+                key=needed,
+                place=ring.place,
+            )
+        )
+
+
+@db.command()
 @AS_JSON
 def vacuum(as_json: bool) -> None:
     """Shrink the database file; needs disk space for a second copy."""
     paths = Paths.find()
     database = _existing(paths)
-    with _exclusive(paths), _database_errors(text("Can't shrink {database}", database=database)):
+    with exclusive(paths), _database_errors(text("Can't shrink {database}", database=database)):
         before = database.stat().st_size
         with contextlib.closing(open_database(database).conn) as connection:
             connection.execute("VACUUM")
@@ -180,6 +231,10 @@ def vacuum(as_json: bool) -> None:
         )
         freed = size_text(before - after)
         click.echo(say(outcome.fill(database=database, size=size_text(after), freed=freed)))
+
+
+class DaemonRunningError(UserError):
+    """A daemon is running."""
 
 
 def _existing(paths: Paths) -> Path:
@@ -250,22 +305,19 @@ def _database_errors(problem: Text) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _exclusive(paths: Paths) -> Iterator[None]:
-    """Prevents the daemon from starting. Raises UserError if one is running."""
-    lock = FileLock(paths.lock_file, timeout=0)
-    try:
-        paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise UserError(text("The daemon is using the database. Stop it first.")) from None
-    except OSError as error:
-        raise UserError(
-            text("Can't use the folder {folder} ({reason}).", folder=paths.runtime, reason=error.strerror)
-        ) from None
-    try:
+def exclusive(paths: Paths) -> Iterator[None]:
+    """Prevents the daemon from starting. Raises DaemonRunningError if one is running, and UserError."""
+    with private_umask(), contextlib.ExitStack() as held:
+        try:
+            home.create_folders(paths)
+            held.enter_context(home.HomeLock(paths))
+        except home.HomeInUseError:
+            raise DaemonRunningError(text("The daemon is using the database. Stop it first.")) from None
+        except OSError as error:
+            raise UserError(
+                text("Can't use the folder {folder} ({reason}).", folder=paths.runtime, reason=error.strerror)
+            ) from None
         yield
-    finally:
-        lock.release()
 
 
 def _print_report(report: Report, copies: Sequence[Path]) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.inspect import Field, Type
 
 from accel.param_errors import items, own_fields_first, words
-from accel.text import clauses, text
+from accel.text import AnyText, clauses, text
 from accel.workload import Workload
 from bridge.commands import options
 from bridge.commands.options import as_json, json_text, print_json, read_settings, setting_text
@@ -31,7 +31,7 @@ HEADS = {
     "distribution": text("distribution"),
     "version": text("version"),
     "status": text("status"),
-    "adds": text("adds, or why it is disabled"),
+    "adds": text("adds, or why it isn't loaded"),
 }
 KINDS = {
     "adapter": text("adapter {names}"),
@@ -46,7 +46,8 @@ SEVERAL = {
     "setting": text("settings {names}"),
 }
 COLUMNS = (text("setting"), text("value"), text("from"), text("environment"), text("description"))
-STATES = {"ok": text("ok"), "disabled": text("disabled")}
+STATES = {"ok": text("ok"), "disabled": text("disabled"), "blocked": text("blocked")}
+NEWS = {"new": text("{status}, new"), "changed": text("{status}, changed")}
 
 
 @click.command()
@@ -55,7 +56,8 @@ STATES = {"ok": text("ok"), "disabled": text("disabled")}
 def plugins(as_json: bool, traceback: bool) -> None:
     """List plugins.
 
-    Shows what each plugin adds, or why it is disabled.
+    Shows what each plugin adds, or why it isn't loaded. A plugin is new or changed if a daemon hasn't started
+    with this version of it yet.
     """
     records = host.load().plugins
     if as_json:
@@ -63,7 +65,7 @@ def plugins(as_json: bool, traceback: bool) -> None:
             print_json(plugin)
         return
     heads = {name: say(head) for name, head in HEADS.items()}
-    rows = [(one.name, one.distribution, one.version, say(STATES[one.status]), _adds(one)) for one in records]
+    rows = [(one.name, one.distribution, one.version, say(_state(one)), _adds(one)) for one in records]
     if is_narrow():
         paragraphs((f"{name}  {status}", adds) for name, _, _, status, adds in rows)
     else:
@@ -72,6 +74,11 @@ def plugins(as_json: bool, traceback: bool) -> None:
         if plugin.status == "disabled":
             failed = say(text("{plugin}: {reason}", plugin=plugin.text, reason=plugin.reason))
             click.echo(f"\n{failed}\n{plugin.traceback}".rstrip())
+
+
+def _state(plugin: PluginRecord) -> AnyText:
+    status = STATES[plugin.status]
+    return NEWS[plugin.news].fill(status=status) if plugin.news else status
 
 
 def _adds(plugin: PluginRecord) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from accel.text import AnyText, Text, text
 from bridge.commands.terminal import say
 from bridge.core.errors import UserError
 from bridge.core.settings import Setting, Settings, resolve
-from bridge.project.config import ESCAPES
+from bridge.host.plugin_policy import read_settings_file
 
 if TYPE_CHECKING:
     from bridge.host.host import Registry
@@ -107,48 +106,6 @@ def show_notice(notice: AnyText) -> None:
     click.echo(f"popbridge: {say(notice)}", err=True)
 
 
-def read_settings_file(path: Path) -> dict[str, object]:
-    """Settings by name from a TOML file, in tables or with dotted names; empty without a file.
-
-    Raises UserError.
-    """
-    try:
-        # Windows' editors and shells write a byte order mark.
-        return dict(_flat(tomllib.loads(path.read_bytes().decode("utf-8-sig"))))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError) as error:
-        raise UserError(
-            text(
-                "Can't read the settings file {path} ({reason}). Fix it or delete it.",
-                path=path,
-                reason=_reason(error),
-            )
-        ) from None
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return say(text("it isn't UTF-8"))
-    reason, _, line = str(error).partition(" (at line ")
-    if reason in ESCAPES:
-        return say(
-            text(
-                "line {line}: a backslash in double quotes begins an escape; use / instead",
-                line=line.partition(",")[0],
-            )
-        )
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
 def assignments(pairs: Iterable[str], option: str) -> dict[str, str]:
     """Returns the values of `NAME=VALUE` pairs by name. Raises UserError."""
     values = {}
@@ -211,7 +168,11 @@ def _registry() -> Registry:
     # Loads the plugins: only completion pays for it.
     from bridge.host import host
 
-    return host.load()
+    try:
+        return host.load()
+    except UserError:
+        # The settings file is invalid; the command itself says so.
+        return host.Registry()
 
 
 def workloads(context: click.Context, param: click.Parameter, typed: str) -> list[str]:

@@ -70,35 +70,36 @@ def top(interval: float) -> int:
     daemon runs at first.
     """
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else screen_width())
-    try:
-        first = _draw(console)
-    except UserError as error:
-        click.echo(f"popbridge: {explain_error(error)}", err=True)
-        return 1
-    if sys.stdout.isatty():
-        _live(console, first, interval)
-    else:
-        show(first)
+    with contextlib.closing(connection.StatusReader()) as reader:
+        try:
+            first = _draw(console, reader)
+        except UserError as error:
+            click.echo(f"popbridge: {explain_error(error)}", err=True)
+            return 1
+        if sys.stdout.isatty():
+            _live(console, reader, first, interval)
+        else:
+            show(first)
     return 0
 
 
-def _live(console: Console, first: RenderableType, interval: float) -> None:
+def _live(console: Console, reader: connection.StatusReader, first: RenderableType, interval: float) -> None:
     screen = Live(first, console=console, screen=True, auto_refresh=False)
     with contextlib.suppress(KeyboardInterrupt), screen as live:
         while True:
             time.sleep(interval)
-            live.update(_draw_again(console), refresh=True)
+            live.update(_draw_again(console, reader), refresh=True)
 
 
-def _draw(console: Console) -> RenderableType:
+def _draw(console: Console, reader: connection.StatusReader) -> RenderableType:
     """Raises UserError if no daemon runs."""
     rows = max(1, (console.height - FIXED_LINES) // TABLES) if sys.stdout.isatty() else None
-    return draw_status(connection.ask_daemon(), rows)
+    return draw_status(reader.read(), rows)
 
 
-def _draw_again(console: Console) -> RenderableType:
+def _draw_again(console: Console, reader: connection.StatusReader) -> RenderableType:
     try:
-        return _draw(console)
+        return _draw(console, reader)
     except UserError as error:
         return Text(f"{explain_error(error)}\n{say(text('Trying again; Ctrl-C ends this.'))}")
 

@@ -22,6 +22,7 @@ from accel.execution.cost_model import Cost, Device
 from accel.execution.device_router import DeviceQueue, DeviceRouter
 from accel.execution.executor import Job, LocalExecutor
 from accel.execution.protocol import DEVICE
+from accel.execution.sandbox import Sandbox
 from accel.text import AnyText, Text, text, without_double_end
 from accel.workload import Limits, Workload, WorkloadError
 from bridge.commands import options
@@ -222,7 +223,8 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict
     _check_writable(paths.batching_file.parent)
     models = str(paths.models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, registry.operations)
-    worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
+    sandbox = Sandbox("", settings["worker.writable"]) if settings["worker.sandbox"] else None
+    worker = LocalExecutor(1, limits, settings["worker.memory_mib"], sandbox=sandbox)
     routed = DeviceRouter(
         DeviceQueue(Device("cpu", DEVICE), worker), paths.routing_file, batch_tuning.SAMPLES
     )

@@ -33,6 +33,9 @@ ID_BYTES = 6
 """Random bytes of a token's id: 8 characters."""
 
 
+ANY_ADDRESS = ("", "0.0.0.0", "::")  # nosec B104: names no address to listen on
+"""Addresses to listen on that mean all of the machine's."""
+
 SECURITY_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
     (b"x-content-type-options", b"nosniff"),

@@ -17,7 +17,7 @@ from bridge.core.messages import MAX_INLINE
 PREFIX = "POPBRIDGE_"
 """Prefix of the settings' environment variables."""
 
-OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TEST_", "REQUIRE_"))
+OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TOKEN", "TEST_", "REQUIRE_", "MASTER_KEY"))
 """Prefixes of environment variables that aren't settings."""
 
 
@@ -115,11 +115,21 @@ MIN_BLOB_KEEP_S = 300.0
 
 SETTINGS = (
     Setting(name="host", type=str, default="127.0.0.1",
-            help="Address to listen on; must be a loopback address."),
+            help="Address to listen on; other than a loopback address only with `tls` on."),
     Setting(name="port", type=_ranged(int, 0, 65535), default=7757,
             help="TCP port to listen on; with 0, or if the port is taken, the system chooses one."),
     Setting(name="allowed_hosts", type=list[str], default=[],
             help="Additional names accepted in Host headers, comma-separated."),
+    Setting(name="tls", type=Literal["off", "on"], default="off",
+            help="on encrypts connections (wss and https); `popbridge certs init` makes the certificate."),
+    Setting(name="tls_certificate", type=str, default="",
+            help="PEM file of your own certificate, followed by its issuers; if empty, that of `popbridge "
+                 "certs init`."),
+    Setting(name="tls_key", type=str, default="",
+            help="PEM file of the certificate's private key; if empty, it is in the certificate's file."),
+    Setting(name="roots", type=list[str], default=[],
+            help="Folders whose projects PopBridge may read without a question, comma-separated; "
+                 "`popbridge roots` lists further ones."),
     Setting(name="log_level", type=str, default="warning",
             help="Lowest level to log: debug, info, warning or error."),
     Setting(name="log_format", type=Literal["text", "json"], default="text",
@@ -176,6 +186,13 @@ SETTINGS = (
             default=86_400.0, help="Seconds to keep an unreferenced blob after its last use."),
     Setting(name="blobs.sweep_s", type=_ranged(float, 1, 86_400), default=600.0,
             help="Seconds between searches for blobs to delete."),
+    Setting(name="encryption", type=bool, default=True,
+            help="Encrypt popups, answers, requests and results in the database, the cache and backups."),
+    Setting(name="encryption_blobs", type=bool, default=False,
+            help="Encrypt all blobs, not only those of projects that ask for it in popbridge.toml."),
+    Setting(name="encryption_key_file", type=str, default="",
+            help="File with the master key; if empty, the system's keyring, or `master.key` in the data "
+                 "folder."),
     Setting(name="cache.max_size", type=_ranged(int, 0, 2**44), default=1 << 30, unit="bytes",
             help="Maximum bytes of cached results and their files; 0 disables the cache."),
     Setting(name="cache.exclude", type=list[str], default=[],
@@ -186,6 +203,15 @@ SETTINGS = (
             help="Memory limit of a worker process in MiB, if the system supports one; 0 means no limit."),
     Setting(name="worker.recycle_mib", type=_ranged(int, 0, 1 << 20), default=1024,
             help="A worker process that uses more MiB than this after a job is replaced; 0 disables this."),
+    Setting(name="worker.total_mib", type=_ranged(int, 0, 1 << 24), default=0,
+            help="Memory limit of all worker processes together in MiB; 0 means half of the machine's or "
+                 "container's memory. A job that would exceed it waits for others to end."),
+    Setting(name="worker.sandbox", type=bool, default=True,
+            help="Keep worker processes from writing outside their own folder and from using the network, "
+                 "if the system can."),
+    Setting(name="worker.writable", type=list[str], default=[],
+            help="Folders that worker processes in the sandbox may also write to, for plugins that need it; "
+                 "comma-separated."),
     Setting(name="worker.idle_s", type=_ranged(float, 0, 86_400), default=300.0,
             help="Seconds after which an idle worker process ends; 0 starts all at once and keeps them."),
     Setting(name="gpu", type=bool, default=True,
@@ -200,6 +226,11 @@ SETTINGS = (
     Setting(name="models.hub", type=str, default="",
             help="URL to pull models from if no package contains them; if empty, HF_ENDPOINT or Hugging "
                  "Face."),
+    Setting(name="plugins.allow", type=list[str], default=[],
+            help="The only distributions whose plugins are loaded, comma-separated, besides PopBridge's own; "
+                 "if empty, all are."),
+    Setting(name="plugins.block", type=list[str], default=[],
+            help="Plugins or distributions that are never loaded, comma-separated."),
     Setting(name="textures.max_size", type=_ranged(int, 1, 65_536), default=4096,
             help="Longest side in pixels that the import check accepts without a finding."),
     Setting(name="popups.per_hour", type=_ranged(int, 0, 3600), default=12,

@@ -23,11 +23,18 @@ UNCHANGED = text("{option} is still {now}, not {wanted}.")
 FALSE_REPORT = text("{reporter} reported {option} as {reported}, but it is {now}; {wanted} was asked for.")
 FALSE_BEFORE = text("{reporter} reported {option} as {reported} before the change, but it was {was}.")
 NO_BEFORE = text("{reporter} didn't report the settings before the change, so it can't be reverted.")
+NOT_ASKED = text("{reporter} reported about this file, which no change was asked for. The report is ignored.")
 NO_RESULT = text("{reporter} reported nothing about this file, and its settings can't be read here.")
 
 
 def verify_result(
-    changes: Any, value: Any, before: Observed, after: Observed, reporter: AnyText = EDITOR
+    changes: Any,
+    value: Any,
+    before: Observed,
+    after: Observed,
+    reporter: AnyText = EDITOR,
+    *,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Returns the result of `changes` with observed values in place of those that `reporter` reported.
 
@@ -35,6 +42,10 @@ def verify_result(
     missing there can't be read here, and the report counts. An option that isn't as asked for, a report that
     contradicts the observation, and a missing `before` each add an entry to `errors`, with the values. What
     should have changed and didn't is in neither list, so that no revert touches it.
+
+    With `whole`, the observations have all settings of their files. Then nothing reported stands in place of
+    an observation, also for settings that were changed along with those asked for, and reports about other
+    files are dropped.
     """
     value = value if isinstance(value, Mapping) else {}
     reported = {name: by_path(value.get(name)) for name in ("before", "after")}
@@ -43,14 +54,18 @@ def verify_result(
     result: dict[str, Any] = {**value, "before": [], "after": []}
     # A report may name more files than were asked for.
     for path in dict.fromkeys([*wanted, *reported["after"], *reported["before"]]):
+        if whole and before and path not in wanted:
+            errors.append(file_error(path, NOT_ASKED.fill(reporter=reporter)))
+            continue
         file = _File(
             wanted.get(path, {}),
             reported["before"].get(path),
             reported["after"].get(path),
-            before.get(path) if path in after else None,
+            before.get(path) if whole or path in after else None,
             after.get(path) if path in before else None,
             any(each.get("path") == path for each in errors),
             reporter,
+            whole,
         )
         errors += [file_error(path, sentence) for sentence in file.errors()]
         idle = file.idle()
@@ -72,6 +87,7 @@ class _File(Struct, frozen=True):
     is_explained: bool
     """Whether the reporter named an error of this file."""
     reporter: AnyText
+    is_whole: bool
 
     def was(self) -> dict[str, Any] | None:
         """Returns the options before the change; None if unknown."""
@@ -85,8 +101,17 @@ class _File(Struct, frozen=True):
         if observed is None:
             return None if reported is None else dict(reported)
         # What was changed along with them is reverted, too.
-        others = {name: observed.get(name, (reported or {}).get(name)) for name in self.reported_before or {}}
+        names = self.reported_before or {}
+        if self.is_whole:
+            others = {name: observed.get(name) for name in names if self._has_changed(name)}
+        else:
+            others = {name: observed.get(name, (reported or {}).get(name)) for name in names}
         return {**others, **{name: observed.get(name) for name in self.wanted}}
+
+    def _has_changed(self, name: str) -> bool:
+        """Whether an option differs in what was observed, or may, if only one of the states was."""
+        one, other = self.before, self.after
+        return one is None or other is None or not is_same(one.get(name), other.get(name))
 
     def unmet(self) -> list[str]:
         """Returns the options that aren't as asked for."""
@@ -121,10 +146,14 @@ class _File(Struct, frozen=True):
                 yield (UNCHANGED if name in idle else NOT_SET).fill(**values)
         if self.reported_after is not None and self.reported_before is None:
             yield NO_BEFORE.fill(reporter=self.reporter)
+        seen = (self.before if self.is_whole else was) or {}
         for name, value in (self.reported_before or {}).items() if self.before is not None else ():
-            if was is not None and not is_same(was[name], value):
+            if not is_same(seen.get(name), value):
                 yield FALSE_BEFORE.fill(
-                    reporter=self.reporter, option=name, reported=value_text(value), was=value_text(was[name])
+                    reporter=self.reporter,
+                    option=name,
+                    reported=value_text(value),
+                    was=value_text(seen.get(name)),
                 )
 
 

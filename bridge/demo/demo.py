@@ -44,6 +44,7 @@ from bridge.demo.editor import (
 from bridge.demo.textures import DemoTexture, save, textures
 from bridge.host import host
 from bridge.paths import ConnectionFile, Paths
+from bridge.store.column_encryption import opened
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, unpack
@@ -310,7 +311,7 @@ async def _show(
                 return await _photograph(demo, camera, {**env, **screen, **camera.env}, paths, log)
             env["POPBRIDGE_TEST_ANSWER"] = "apply"
             async with (
-                _daemon(env, paths, log, demo.reader),
+                _daemon(demo, env, paths, log),
                 _running(demo, env, paths, log) as process,
             ):
                 return _shown(paths, await _wait_applied(paths, process, reader=demo.reader))
@@ -339,7 +340,7 @@ async def _photograph(
         try:
             # The daemon starts later, as the popup would come before this picture.
             await take("before", SELECTED, alone=True)
-            async with _daemon(env, paths, log, demo.reader):
+            async with _daemon(demo, env, paths, log):
                 await _until(
                     lambda: bool(_popups(paths)) or process.returncode is not None,
                     demo.translate(text("The editor didn't report its textures.")),
@@ -368,9 +369,8 @@ def _engine_version(paths: Paths) -> str:
     db = open_readonly(paths.database)
     assert db is not None
     with contextlib.closing(db.conn):
-        clients = [
-            msgspec.msgpack.decode(row["identify"]) for row in db.query("SELECT identify FROM sessions")
-        ]
+        rows = db.query("SELECT id, identify FROM sessions")
+        clients = [msgspec.msgpack.decode(opened(db.conn, "sessions", row)["identify"]) for row in rows]
     return next((str(client["engine"]["version"]) for client in clients if "engine" in client), "")
 
 
@@ -468,7 +468,7 @@ def _open(demo: _Run, window: Sequence[str]) -> None:
         paths = Paths.find(env)
         try:
             with _opened(demo.log, demo.reader) as log:
-                async with _daemon(env, paths, log, demo.reader):
+                async with _daemon(demo, env, paths, log):
                     process = await launch(window, env, log, demo.reader)
                     try:
                         await process.wait()
@@ -481,15 +481,14 @@ def _open(demo: _Run, window: Sequence[str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _daemon(
-    env: Mapping[str, str], paths: Paths, log: IO[bytes], reader: Reader
-) -> AsyncIterator[None]:
-    command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0"]
+async def _daemon(demo: _Run, env: Mapping[str, str], paths: Paths, log: IO[bytes]) -> AsyncIterator[None]:
+    root = str(demo.project.resolve())
+    command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0", "--root", root]
     process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     try:
         await _until(
             lambda: paths.connection_file.exists() or process.returncode is not None,
-            reader.translate(
+            demo.translate(
                 text("The daemon didn't start within {seconds} s.", seconds=f"{DAEMON_TIMEOUT_S:.0f}")
             ),
             DAEMON_TIMEOUT_S,
@@ -587,7 +586,8 @@ def _popups(paths: Paths) -> list[Popup]:
     with contextlib.closing(db.conn):
         if not db["popups"].exists():
             return []
-        return [unpack(row["message"], Popup) for row in db.query("SELECT message FROM popups ORDER BY id")]
+        rows = db.query("SELECT id, message FROM popups ORDER BY id")
+        return [unpack(opened(db.conn, "popups", row)["message"], Popup) for row in rows]
 
 
 async def _until(ready: Callable[[], bool], timeout_text: str, timeout_s: float) -> None:

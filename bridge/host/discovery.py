@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from msgspec import Struct
+from msgspec.structs import replace
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -21,6 +22,7 @@ from bridge import __version__
 from bridge.core.errors import UserError
 from bridge.hooks import PROJECT, popbridge_adapters
 from bridge.host import isolation
+from bridge.host.plugin_policy import News, PluginPolicy
 
 DISTRIBUTION = "popbridge"
 """The distribution of our own plugins."""
@@ -33,6 +35,9 @@ SUFFIXES = (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
 
 FILE = "entry_points.txt"
 
+ALL = PluginPolicy()
+"""Allows all plugins; none is new."""
+
 
 class PluginRecord(Struct, frozen=True):
     """One plugin and its state, for `popbridge plugins`."""
@@ -40,15 +45,18 @@ class PluginRecord(Struct, frozen=True):
     name: str
     distribution: str
     version: str
-    status: Literal["ok", "disabled"] = "ok"
+    status: Literal["ok", "disabled", "blocked"] = "ok"
+    """`blocked` by a setting: its code isn't imported."""
     reason: AnyText = ""
-    """Why it is disabled, for people."""
+    """Why it isn't `ok`, for people."""
     traceback: str = ""
     """Location of the failure in its code, for its author."""
     provides: tuple[str, ...] = ()
     """The plugin's contributions, as `adapter acme4`, `workload image.inspect`, ..."""
     module: str = ""
     """The module of its entry point; empty if unknown."""
+    news: News = ""
+    """Whether it is new, or has another version, since a daemon last started."""
 
     @property
     def text(self) -> AnyText:
@@ -75,13 +83,23 @@ Source = Callable[[], object]
 """Returns the plugin; may raise anything."""
 
 
-def find_plugins() -> list[tuple[PluginRecord, Source]]:
+def find_plugins(policy: PluginPolicy = ALL) -> list[tuple[PluginRecord, Source]]:
     """Returns all plugins with their sources: ours first, because the first owner of a name wins; then by
     name.
+
+    Imports nothing. Those that `policy` refuses are `blocked`, and their sources must not be used.
     """
-    return sorted(
+    found = sorted(
         _found(), key=lambda each: (not each[0].is_own, each[0].name, each[0].distribution, each[0].version)
     )
+    return [(_judged(record, policy), source) for record, source in found]
+
+
+def _judged(record: PluginRecord, policy: PluginPolicy) -> PluginRecord:
+    news = policy.news(record.name, record.distribution, record.version, is_own=record.is_own)
+    if reason := policy.refusal(record.name, record.distribution, is_own=record.is_own):
+        return replace(record, status="blocked", reason=reason, news=news)
+    return replace(record, news=news) if news else record
 
 
 def _found() -> Iterable[tuple[PluginRecord, Source]]:

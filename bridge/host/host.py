@@ -26,6 +26,7 @@ from bridge.core.versions import Choice
 from bridge.host import isolation
 from bridge.host.discovery import PluginRecord, Source, find_plugins
 from bridge.host.isolation import claim_text
+from bridge.host.plugin_policy import PluginPolicy
 from bridge.host.validation import (
     check_adapter,
     check_advisor,
@@ -39,7 +40,9 @@ OWN = text("PopBridge itself")
 """The owner of built-in names, in messages."""
 
 RECEIPTS, RECEIPTS_ASKS = "receipts", ("receipts.list", "receipts.revert")
-"""The name and the requests of the daemon's own advisor, which isn't part of a plugin."""
+"""The name and the requests of an advisor of the daemon itself, which isn't part of a plugin."""
+ROOTS = "project_roots"
+"""The name of the daemon's advisor that asks whether a project may be read."""
 
 
 class Contribution(Struct, frozen=True):
@@ -73,7 +76,11 @@ class Claims:
 
     def __init__(self) -> None:
         own = Contribution(settings=SETTINGS).claims()
-        daemons = (f"advisor {RECEIPTS!r}", *(f"workload {ask!r}" for ask in RECEIPTS_ASKS))
+        daemons = (
+            f"advisor {RECEIPTS!r}",
+            f"advisor {ROOTS!r}",
+            *(f"workload {ask!r}" for ask in RECEIPTS_ASKS),
+        )
         self._owners: dict[str, AnyText] = dict.fromkeys((*own, *daemons), OWN)
         self._adapters: list[tuple[AnyText, Adapter]] = []
         self._settings: list[tuple[AnyText, Setting]] = []
@@ -172,18 +179,23 @@ class Registry(Struct, frozen=True):
 
     @property
     def disabled(self) -> list[str]:
-        """The names of disabled plugins."""
-        return [plugin.name for plugin in self.plugins if plugin.status != "ok"]
+        """The names of plugins that failed to load."""
+        return [plugin.name for plugin in self.plugins if plugin.status == "disabled"]
+
+    @property
+    def blocked(self) -> list[str]:
+        """The names of plugins that a setting blocks."""
+        return [plugin.name for plugin in self.plugins if plugin.status == "blocked"]
 
     @property
     def unserving(self) -> list[str]:
         """The names of disabled plugins that may have adapters."""
-        return [plugin.name for plugin in self.plugins if plugin.status != "ok" and plugin.may_serve]
+        return [plugin.name for plugin in self.plugins if plugin.status == "disabled" and plugin.may_serve]
 
     @property
     def lacks(self) -> bool:
         """Whether a plugin, and thus its settings, is missing."""
-        return bool(self.disabled)
+        return bool(self.disabled or self.blocked)
 
     @property
     def asks(self) -> dict[str, Advisor]:
@@ -211,15 +223,20 @@ class Registry(Struct, frozen=True):
         return versions.choose(self.adapters, engine, version) if version is not None else None
 
 
-def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -> Registry:
+def load(
+    extra: Mapping[str, object] | None = None, *, installed: bool = True, policy: PluginPolicy | None = None
+) -> Registry:
     """Loads the plugins of the entry-point group, then the objects in `extra` by name.
+
+    `policy` may block some of the installed ones; without it, the environment and the settings file do.
+    Raises UserError if these are invalid.
 
     If two plugins claim the same name or engine version, the second is disabled: PopBridge's own come first,
     then others by name.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    sources = [*find_plugins()] if installed else []
+    sources = find_plugins(policy or PluginPolicy.find()) if installed else []
     sources += [*_extra_sources(extra or {})]
     claims = Claims()
     loaded = [_claim(claims, *_contribution(manager, record, source)) for record, source in sources]
@@ -245,6 +262,8 @@ def _identity(plugin: object) -> object:
 def _contribution(
     manager: pluggy.PluginManager, record: PluginRecord, source: Source
 ) -> tuple[PluginRecord, Contribution]:
+    if record.status == "blocked":
+        return record, Contribution()
     plugin = None
     with isolation.watch_interrupts() as signals:
         try:

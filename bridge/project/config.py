@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import difflib
 import errno
-import os
 import re
-import shutil
 import threading
 import tomllib
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path, PureWindowsPath
@@ -21,10 +17,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
-from accel.atomic_file import replace_file
 from accel.text import AnyText, Text, text
 from bridge.core.errors import UserError
 from bridge.core.textures import UNSETTLED, finding_code_error
+from bridge.project.safe_files import ProjectFolder
 
 WORDS = {
     "array": text("a list"), "bool": text("true or false"), "date": text("a date"),
@@ -187,11 +183,19 @@ class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return any(pattern(each).fullmatch(name) for each in self.ignore for name in names)
 
 
+class PrivacySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[privacy]`, for what the daemon stores about the project."""
+
+    encrypt: bool = False
+    """Whether blobs made from the project's files, such as thumbnails, are encrypted."""
+
+
 class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of the file."""
 
     always: list[AlwaysRule] = field(default_factory=list)
     textures: TextureSettings = TextureSettings()
+    privacy: PrivacySettings = PrivacySettings()
 
     def rules(self) -> dict[str, list[str]]:
         """The codes of findings by folder, `""` for the root, without ignored ones."""
@@ -214,7 +218,12 @@ class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
-TABLES: Mapping[str, type[Struct]] = {"": ProjectFile, "always[]": AlwaysRule, "textures": TextureSettings}
+TABLES: Mapping[str, type[Struct]] = {
+    "": ProjectFile,
+    "always[]": AlwaysRule,
+    "textures": TextureSettings,
+    "privacy": PrivacySettings,
+}
 """The tables by their place in the file."""
 
 
@@ -515,32 +524,20 @@ def _bytes(path: Path) -> bytes | None:
 
 def _replace(path: Path, before: bytes | None, after: bytes) -> bool:
     """Replaces the file atomically; False if it has changed since `before`. Raises UserError."""
-    place = path.resolve()
-    draft = place.with_name(f".{NAME}.{uuid.uuid4().hex[:12]}")
     try:
-        if before is not None and not place.stat().st_mode & 0o222:
-            # A writable folder is enough to replace a file.
-            raise PermissionError(errno.EACCES, "it is read-only", str(place))
-        with draft.open("xb") as file:
-            file.write(after)
-            file.flush()
-            os.fsync(file.fileno())
-        if before is not None:
-            shutil.copymode(place, draft)
-        if _bytes(path) != before:
-            return False
-        if after:
-            replace_file(draft, place)
-        else:
-            place.unlink(missing_ok=True)
-        return True
+        with ProjectFolder(path.parent) as folder:
+            if after:
+                folder.write(NAME, after, was=before or b"", sync=True)
+            elif before is not None:
+                folder.write(NAME, after, was=before)
+                folder.remove(NAME)
     except OSError as error:
+        if error.errno == errno.EBUSY or (before is not None and isinstance(error, FileNotFoundError)):
+            return False
         raise UserError(
             text("Can't write {path} ({reason}).", path=path, reason=error.strerror or error)
         ) from None
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+    return True
 
 
 def _folder(folder: str) -> str:

@@ -1,20 +1,18 @@
-"""Walks project folders; reads text files and writes them atomically."""
+"""Walks project folders and reads text files."""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
-import uuid
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 
 from msgspec import Struct
 
-from accel.atomic_file import HELD, replace_file
+from accel.atomic_file import HELD
 from accel.text import AnyText, text
 
 Skip = Callable[[str, Collection[str]], bool]
@@ -120,14 +118,9 @@ def _is(question: Callable[[], bool]) -> bool:
         return False
 
 
-WRITABLE = 0o222
-"""Permission bits; any of them makes a file writable. Windows sets all or none."""
 CONFLICT = "<<<<<<< "
 MAX_BYTES = 16 << 20
 """Far more than the settings files of editors have."""
-READ_ONLY = text("it is read-only; check it out, or make it writable")
-"""Version control marks files that aren't checked out as read-only."""
-CHANGED = text("another program changed it at the same time; try again")
 
 
 def is_merged(text: str) -> bool:
@@ -145,56 +138,16 @@ def read_text(path: Path) -> str:
         raise OSError(errno.EINVAL, text("it isn't a regular file"), str(path))
     if found.st_size > MAX_BYTES:
         raise OSError(errno.EFBIG, text("it is larger than {limit} MiB", limit=MAX_BYTES >> 20), str(path))
-    with _naming(path):
+    with naming(path):
         return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
-def write_text(path: Path, text: str, was: str | None = None) -> None:
-    """Replaces a file's text atomically; for a symbolic link, that of its target.
-
-    `was` is the text from `read_text` that `text` is based on: if the file has changed since, it stays
-    unchanged. Raises OSError, also for a changed and for a read-only file.
-    """
-    path = path.resolve()
-    # The folder's permissions would allow to replace a read-only file.
-    if path.exists() and not path.stat().st_mode & WRITABLE:
-        raise PermissionError(errno.EACCES, READ_ONLY, str(path))
-    # Not the file's name with a suffix, which may exceed the limit of names.
-    draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
-    try:
-        with _naming(path):
-            draft.write_bytes(_encoded(text))
-            if path.exists():
-                shutil.copymode(path, draft)
-            _replace(draft, path, was)
-    finally:
-        # A virus scanner may have it open. The first error matters more.
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-
-
-def _replace(draft: Path, path: Path, was: str | None) -> None:
-    def changed() -> bool:
-        # A writer may have it locked; it is checked again before the next try.
-        with suppress(PermissionError):
-            return was is not None and path.read_bytes() != _encoded(was)
-        return False
-
-    if not changed():
-        replace_file(draft, path, done=changed)
-    if draft.exists():
-        raise OSError(errno.EBUSY, CHANGED, str(path))
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Makes errors name the file itself and, on Windows, the usual reason for a missing permission."""
     try:
         yield
     except OSError as error:
-        denied = sys.platform == "win32" and isinstance(error, PermissionError)
+        # Errors of PopBridge's own say more.
+        denied = sys.platform == "win32" and isinstance(error, PermissionError) and error.winerror is not None
         raise OSError(error.errno, HELD if denied else error.strerror, str(path)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
@@ -99,7 +100,8 @@ class AdvisorContext:
         priority: str = "interactive",
     ) -> RunResult:
         called = list(names) or [path.name for path in paths]
-        inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
+        named = list(zip(called, paths, strict=True))
+        inputs = await asyncio.to_thread(_inputs, named, self._live.root)
         deadline_ms = self.settings["deadline_ms"]
         with self._live.busy():
             response = await self._host.runner.run(
@@ -178,7 +180,7 @@ class AdvisorContext:
         self._require(command_right(REVERT), f"`{REVERT}`")
         step = self._step()
         self._steps += len(receipt_ids)
-        commands, asking = self._host.commands, self._live.id
+        commands, asking = self._host.commands, self._live
         return await self._keep_alive(
             lambda: commands.revert(receipt_ids, parent=step, editor=editor, asking=asking)
         )
@@ -292,6 +294,8 @@ class AdvisorHost:
 
     def event(self, live: LiveSession, event: Event) -> None:
         """Passes an event to the advisors that watch it, each in its own task."""
+        if event.name == IMPORTED and live.hold(event):
+            return
         for advisor in self._advisors.values():
             if event.name not in advisor.events or self._closed:
                 continue
@@ -453,12 +457,7 @@ class AdvisorHost:
             return
         if answer.state == "undeliverable":
             # Nothing else records that the popup was never shown.
-            log.warning(
-                "popup %d, %r, couldn't be shown by %s",
-                popup_id,
-                popup.title,
-                live.description,
-            )
+            log.warning("popup %d of %s couldn't be shown by %s", popup_id, advisor.name, live.description)
         states = await self.store.insist(
             lambda: self.store.read(lambda connection: TextureClaims(Database(connection)).of(popup_id))
         )
@@ -691,6 +690,16 @@ class AdvisorHost:
         task.add_done_callback(lambda _: work.close())  # if it was cancelled before its start
 
 
+def _inputs(named: Sequence[tuple[str, Path]], root: Path | None) -> list[Input]:
+    """Returns files as inputs; those in the project at `root` must still be there when they are read."""
+    inputs = []
+    for name, path in named:
+        found = os.path.realpath(path)
+        is_inside = root is not None and Path(found).is_relative_to(root)
+        inputs.append(Input(name, found, confined=True) if is_inside else Input(name, str(path)))
+    return inputs
+
+
 def _project_of(live: LiveSession) -> str:
     """Returns the project whose textures a session's popups are about; without one, the session's own."""
     return live.view.project or f"session {live.id}"
@@ -716,10 +725,10 @@ def _with_items(blobs: BlobStore, popup: Popup, items: Sequence[PopupItem]) -> P
     PopupRows(decoded)
     if len(encoded) <= MAX_INLINE:
         return msgspec.structs.replace(popup, items=decoded)
-    return msgspec.structs.replace(popup, items_blob=blobs.put(encoded))
+    return msgspec.structs.replace(popup, items_blob=blobs.put(encoded, private=True))
 
 
 def _resolve_from_blob(blobs: BlobStore, popup: Popup, answer: Answer) -> Answer:
     assert isinstance(popup.items_blob, str)
-    items = _items_decoder.decode(blobs.use(popup.items_blob).read_bytes())
+    items = _items_decoder.decode(blobs.plain(blobs.use(popup.items_blob)).read_bytes())
     return resolve(popup, items, answer)

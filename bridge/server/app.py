@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import secrets
+import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -19,17 +22,21 @@ from accel.execution.batching import Batcher
 from accel.execution.cost_model import Device
 from accel.execution.device_router import DeviceQueue, DeviceRouter
 from accel.execution.executor import LocalExecutor
+from accel.execution.memory_budget import MemoryBudget
 from accel.execution.protocol import DEVICE
+from accel.execution.sandbox import Sandbox
 from accel.text import text
 from accel.workload import Limits
 from bridge.core import access, errors
 from bridge.core.errors import StoreError
+from bridge.core.messages import Popup
 from bridge.core.metrics import Counts
 from bridge.core.router import Load, Router
 from bridge.core.settings import Settings
 from bridge.host.host import Registry
 from bridge.paths import Paths
 from bridge.server import metrics
+from bridge.server.addon_check import AddonCheck
 from bridge.server.advisors import AdvisorHost
 from bridge.server.authenticator import Authenticator
 from bridge.server.blobs import BlobCollector, Blobs, BodyLimits, Uploads, referenced_blobs
@@ -38,27 +45,39 @@ from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
 from bridge.server.door import Door
 from bridge.server.executors import BlobExecutor
+from bridge.server.failed_attempts import FailedAttempts
 from bridge.server.handshake import Handshake
 from bridge.server.http import Application, Guard, HostGuard, add_error_pages, health
 from bridge.server.jobs import Jobs
+from bridge.server.key_watch import KeyWatch
 from bridge.server.live_session import LiveSession, Total
 from bridge.server.metrics import Metrics, Observed, Operator
+from bridge.server.project_paths import folder_prefix
 from bridge.server.restore import restore
+from bridge.server.roots import ProjectRoots
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
 from bridge.server.token_rates import TokenRates
+from bridge.server.tokens import Tokens
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
+from bridge.store.addon_manifests import Manifests
+from bridge.store.audit_log import AuditLog
 from bridge.store.backups import DailyBackup
 from bridge.store.blob_refs import ANSWER_REFERENCES, REFERENCES, blob_references
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable_error
+from bridge.store.encryption import Vault
+from bridge.store.key_rotation import open_vault
+from bridge.store.master_key import VARIABLE, MasterKey
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 """Seconds between checks of deadlines, popups and sessions."""
+ROOTS_S = 2.0
+"""Seconds between looks for projects that `popbridge roots add` has registered, while an editor waits."""
 DRAIN_S = 5.0
 """Seconds that a stopping daemon waits for running requests."""
 
@@ -71,19 +90,27 @@ class Bridge:
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
+        master = MasterKey.find(paths.data, settings["encryption_key_file"], home=paths.home is not None)
+        vault = open_vault(master, paths.database, seals=settings["encryption"])
+        # Worker processes must not inherit it.
+        os.environ.pop(VARIABLE, None)
         # Created first: if this fails, no database needs closing.
-        blobs = self.blobs = _blob_store(paths.blobs, settings)
-        self.store = Store(paths.database, migrations)
+        blobs = self.blobs = _blob_store(paths.blobs, settings, vault)
+        self.store = Store(paths.database, migrations, vault=vault)
         total = Total(settings["session.unacked_mib"] << 20)
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
         models = str(paths.models(settings["models.folder"]))
         limits = Limits(settings["images.max_pixels"], models, registry.operations)
+        sandbox = _sandbox(paths.workers, settings) if settings["worker.sandbox"] else None
+        budget = MemoryBudget(settings["worker.total_mib"])
         workers = LocalExecutor(
             settings["workers"],
             limits,
             settings["worker.memory_mib"],
             keep_mib=settings["worker.recycle_mib"],
             idle_s=settings["worker.idle_s"],
+            sandbox=sandbox,
+            budget=budget,
         )
         self._pool = workers.pool
         self.workers = workers.pool.size
@@ -94,7 +121,7 @@ class Bridge:
         self._executor = DeviceRouter(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
         self._join_gpu = functools.partial(
             device_router.join_router, self._executor, paths.devices_file, limits,
-            wanted=settings["gpu"], batching=paths.batching_file,
+            wanted=settings["gpu"], batching=paths.batching_file, sandbox=sandbox, budget=budget,
         )  # fmt: skip
         self.keeper = BlobCollector(
             blobs,
@@ -107,13 +134,23 @@ class Bridge:
         self.uploads = Uploads(blobs, self.keeper, bodies)
         counts, load = Counts(), Load(workers.pool.size)
         executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
-        self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
-        runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
-        commands = self._commands = Commands(self.store, self.sessions)
-        advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
+        self.cache = cached_executor(
+            settings, registry, paths.responses_file, limits, blobs, executor.run, vault
+        )
+        self._copies_lock = threading.Lock()
+        self._key_watch = KeyWatch(master, vault, self.store, paths.blobs, self._responses, self._copies_lock)
+        private = [folder_prefix(folder) for folder in paths.own_folders]
+        runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache, private)
+        self.audit = AuditLog(paths)
+        """The audit log: `record` an act before it is done."""
+        commands = self._commands = Commands(self.store, self.sessions, self.audit)
+        self.roots = ProjectRoots(self.store, paths, settings["roots"], self.sessions, self.audit)
+        own = (Receipts(self.store, self.sessions), self.roots)
+        advisors = {advisor.name: advisor for advisor in (*registry.advisors, *own)}
         self.flows = AdvisorHost(
             advisors, settings.as_dict(), runner, commands, self.store, self.sessions, blobs
         )
+        self.roots.on_allowed = self._allowed
         router = Router(
             registry.workloads,
             [ask for advisor in advisors.values() for ask in advisor.asks],
@@ -134,15 +171,19 @@ class Bridge:
             for ask in advisor.asks
         }
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts, rights)
-        handshake = Handshake(
-            self.authenticator, self.instance, settings, registry, self.sessions, self._arrived,
-            runner.has_outputs,
+        handshake = self.handshake = Handshake(
+            self.authenticator, self.instance, settings, registry, self.sessions, self.roots,
+            self._arrived, runner.has_outputs,
         )  # fmt: skip
+        handshake.check_addon = AddonCheck(Manifests(paths), self.audit).notice
         self.door = Door(settings, counts)
         rates = TokenRates(settings, counts)
         limiter = ConnectionLimiter(settings["connections"])
         endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts, self.door, rates)
+        attempts = self.failed_attempts = FailedAttempts(self.audit)
+        self.door.on_failed_attempt = attempts.count
         self._busy = asyncio.Event()
+        self._next_look = 0.0
         self._lag = LoopLag()
         self._standstill = StallWatchdog()
         observed = Observed(counts, router, self._executor, self.sessions, limiter, self._lag)
@@ -154,12 +195,14 @@ class Bridge:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
         operator = Operator(observed, self.metrics, self.instance)
         guard = Guard(self.authenticator, self.door, rates)
+        self.tokens = Tokens(self.store, self.authenticator, self.sessions, self.audit)
         self.app = Application(
             endpoint,
             [
                 health(guard),
                 *Blobs(blobs, self.uploads).routes(guard),
                 *operator.routes(guard),
+                *self.tokens.routes(guard),
             ],
             [Middleware(HostGuard, handshake=handshake)],
             self.door,
@@ -181,7 +224,10 @@ class Bridge:
         if self.cache is not None:
             await self.cache.open()
         try:
-            count = await restore(self.store, self.registry, self.sessions, self._commands, self.flows)
+            await self.tokens.load()
+            count = await restore(
+                self.store, self.registry, self.sessions, self._commands, self.flows, self.roots
+            )
             await self.jobs.start()
         except (sqlite3.Error, StoreError) as error:
             await self._close()
@@ -193,7 +239,11 @@ class Bridge:
         self._ticker = asyncio.create_task(self._tick())
         self._gpu = asyncio.create_task(self._join_gpu())
         self._keeping = asyncio.create_task(self.keeper.run())
-        self._backups = asyncio.create_task(DailyBackup(self.store.path).run())
+        self._backups = asyncio.create_task(DailyBackup(self.store.path, self._copies_lock).run())
+        self._keys = asyncio.create_task(self._key_watch.run())
+
+    def _responses(self) -> Store | None:
+        return self.cache.responses.store if self.cache is not None else None
 
     async def _named_blobs(self) -> set[str]:
         return await referenced_blobs(self.store, REFERENCES, self.sessions)
@@ -210,6 +260,20 @@ class Bridge:
             await self.dispatch.client_restarted(live)
             await self.flows.show_again(live)
         await self.flows.sharing.arrive(live, self.flows.present, announced)
+        if (popup := self.roots.question(live)) is not None:
+            state = {"root": live.unregistered_root}
+            self.flows.spawn(self._ask(live, popup, state), "asking whether a project may be read")
+
+    async def _ask(self, live: LiveSession, popup: Popup, state: object) -> None:
+        await self.flows.show(live, self.roots, popup, state, None)
+
+    async def _allowed(self, live: LiveSession) -> None:
+        """Does what had to wait until the user let PopBridge read the session's project."""
+        for popup_id in self.roots.questions(live):
+            await self.flows.withdraw(live, popup_id)
+        await self.flows.sharing.arrive(live, self.flows.present)
+        for event in live.take_held_events():
+            self.flows.event(live, event)
 
     async def finish(self) -> None:
         """Finishes or abandons running requests and closes connections. Sessions stay stored."""
@@ -221,7 +285,7 @@ class Bridge:
         """Closes the workers and the database, after `finish`."""
         self._lag.stop()
         self._standstill.stop()
-        tasks = (self._ticker, self._gpu, self._keeping, self._backups)
+        tasks = (self._ticker, self._gpu, self._keeping, self._backups, self._keys)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -233,8 +297,11 @@ class Bridge:
         await self._policies.close()
         await self._executor.close()
         await self._commands.close()
+        await self.failed_attempts.close()
+        await asyncio.to_thread(self.audit.close)
         self.door.close()
         await self.store.close()
+        self.blobs.close()
 
     async def _tick(self) -> None:
         while True:
@@ -250,11 +317,15 @@ class Bridge:
                 log.exception("the daemon's clock missed a tick")
 
     def _check(self, now: float) -> None:
+        if self.roots.is_waiting and now >= self._next_look:
+            self._next_look = now + ROOTS_S
+            self.flows.spawn(self.roots.look_again(), "looking for projects that may be read now")
         late = self.dispatch.take_overdue(now)
         for session_id, tickets in late.items():
             if live := self.sessions.by_id.get(session_id):
                 # In its own task: a client that doesn't read must not delay others.
                 self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
+        self.tokens.expire()
         ageing = self.sessions.ageing()
         for live in ageing:
             self.flows.expire(live, now)
@@ -269,9 +340,32 @@ class Bridge:
         await self.flows.sharing.bequeath(live, self.flows.present)
 
 
-def _blob_store(folder: Path, settings: Settings) -> BlobStore:
+def _sandbox(folder: Path, settings: Settings) -> Sandbox:
+    """Returns the workers' sandbox, with their folders in `folder`, which it empties. Raises UserError."""
     try:
-        return BlobStore(folder, settings["blobs.max_size"], settings["blobs.quota"])
+        # A killed daemon's workers have left theirs.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.UserError(
+            text(
+                "The workers' folder {folder} can't be created ({reason}).",
+                folder=folder,
+                reason=error.strerror,
+            )
+        ) from None
+    return Sandbox(str(folder), settings["worker.writable"])
+
+
+def _blob_store(folder: Path, settings: Settings, vault: Vault) -> BlobStore:
+    try:
+        return BlobStore(
+            folder,
+            settings["blobs.max_size"],
+            settings["blobs.quota"],
+            vault=vault,
+            seals=settings["encryption_blobs"],
+        )
     except OSError as error:
         raise errors.UserError(
             text(

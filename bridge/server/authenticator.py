@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
+import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,9 +19,12 @@ from bridge.core import auth, errors
 from bridge.core.access import LOCAL_ID, LOCAL_SCOPES, Principal, rights_of
 from bridge.core.errors import RemoteProtocolError
 from bridge.core.messages import AuthProof, Identify
+from bridge.server import unix_socket
 from bridge.server.live_session import LiveSession
 
 HTTP_TOKEN_BYTES = 32
+USE_INTERVAL_S = 60.0
+"""Minimum seconds between two stored uses of a token."""
 WRONG_TOKEN = "field 'auth': the token is wrong; read connection.json again"
 
 
@@ -35,15 +40,24 @@ class Challenge(Struct, frozen=True):
 
 
 class Credential(Struct):
-    """A token that the daemon accepts."""
+    """A token that the daemon knows."""
 
     id: str
     name: str
     scopes: tuple[str, ...]
     verifier: auth.Verifier
-    expires: float = 0.0
-    """Unix time; 0 for never."""
+    expires: float = math.inf
+    """Unix time in seconds."""
     revoked: bool = False
+    used: float = 0.0
+    """When its last use was stored; Unix time in seconds."""
+
+    @property
+    def problem(self) -> str:
+        """Why it isn't valid now; empty if it is."""
+        if self.revoked:
+            return "the token was revoked: ask for a new one"
+        return "the token has expired: ask for a new one" if time.time() >= self.expires else ""
 
 
 class Authenticator:
@@ -54,10 +68,40 @@ class Authenticator:
         """The token for connection.json, new for each start."""
         self.fingerprint = ""
         """Lower-case hex SHA-256 of the certificate that clients pin; empty without TLS."""
+        self.on_use: Callable[[str, float], None] = lambda token_id, now: None
+        """Called with a stored token's id and the time when it is used, at most every `USE_INTERVAL_S`."""
         local = Credential(LOCAL_ID, "connection.json", LOCAL_SCOPES, auth.verifier(self.local_token))
         self._credentials: dict[str, Credential] = {LOCAL_ID: local}
+        self._looked = time.time()
+        """The time of the last search for expired tokens."""
+        self._next_expiry = math.inf
         self._sessions: weakref.WeakValueDictionary[bytes, LiveSession] = weakref.WeakValueDictionary()
         """Sessions by the digest of their HTTP token."""
+
+    def add(self, credential: Credential) -> None:
+        """Accepts a token from now on, or remembers that it is revoked."""
+        self._credentials[credential.id] = credential
+        if credential.expires > self._looked:
+            self._next_expiry = min(self._next_expiry, credential.expires)
+
+    def revoke(self, token_id: str) -> None:
+        """Refuses a token from now on. Its owner is still told by the daemon itself."""
+        self._credentials[token_id].revoked = True
+
+    def check(self, token_id: str) -> None:
+        """Raises RemoteProtocolError if a token isn't valid any more."""
+        if problem := self._credentials[token_id].problem:
+            raise RemoteProtocolError(errors.TOKEN_REVOKED, f"field 'auth': {problem}")
+
+    def expired(self, now: float) -> list[str]:
+        """Returns the ids of tokens that have expired since the last call; `now` is a Unix time."""
+        if now < self._next_expiry:
+            return []
+        found = [each.id for each in self._credentials.values() if self._looked < each.expires <= now]
+        self._looked = now
+        later = (each.expires for each in self._credentials.values() if each.expires > now)
+        self._next_expiry = min(later, default=math.inf)
+        return found
 
     # Sockets
 
@@ -79,6 +123,8 @@ class Authenticator:
         credential = self._proven(identify.auth, challenge)
         if credential is None:
             raise RemoteProtocolError(errors.AUTH_FAILED, WRONG_TOKEN)
+        self.check(credential.id)
+        self._note_use(credential)
         return _principal(credential, peer, identify.client.kind)
 
     def _proven(self, sent: AuthProof, challenge: Challenge) -> Credential | None:
@@ -116,27 +162,39 @@ class Authenticator:
         self._sessions[live.http_digest] = live
         return token
 
-    def bearer(self, request: Request) -> Principal | None:
-        """Returns whose HTTP request this is; None without a valid token."""
+    def bearer(self, request: Request) -> tuple[Principal, LiveSession | None] | None:
+        """Returns whose HTTP request this is, and their session if its token was sent; None without a valid
+        token."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         live = self._sessions.get(_digest(token))
         if live is not None and not live.ended:
-            return live.principal
+            return live.principal, live
         credential = self._credential(token)
-        return _principal(credential, peer_of(request.scope)) if credential else None
+        if credential is None or credential.problem:
+            return None
+        self._note_use(credential)
+        return _principal(credential, peer_of(request.scope)), None
+
+    def _note_use(self, credential: Credential) -> None:
+        now = time.time()
+        if credential.id != LOCAL_ID and now - credential.used >= USE_INTERVAL_S:
+            credential.used = now
+            self.on_use(credential.id, now)
 
 
 def peer_of(scope: Mapping[str, Any]) -> str:
     """Returns where a connection comes from."""
     client = scope.get("client")
-    return str(client[0]) if client else ""
+    if not client:
+        return ""
+    return f"uid {client[1]}" if client[0] == unix_socket.SCHEME else str(client[0])
 
 
 def _principal(credential: Credential, peer: str, kind: str = "") -> Principal:
     rights = rights_of(credential.scopes, kind)
-    return Principal(credential.id, credential.name, credential.scopes, rights, peer)
+    return Principal(credential.id, credential.name, credential.scopes, rights, peer, kind)
 
 
 def _digest(token: str) -> bytes:

@@ -28,6 +28,7 @@ from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.server.http import Guard, answer
 from bridge.server.live_session import LiveSession
+from bridge.store.blob_encryption import is_encrypted
 from bridge.store.blob_refs import BlobColumn, blob_names_in, blob_references
 from bridge.store.blobs import PRESSURE, BlobStore, Sweep, write_error
 from bridge.store.records import pack
@@ -370,7 +371,7 @@ class Uploads:
         return self._whole(upload.name, 201)
 
     def _whole(self, name: str, status: Literal[200, 201, 204]) -> Response:
-        size = str(self._store.path(name).stat().st_size)
+        size = str(self._store.size_of(name))
         headers = {"upload-complete": "?1", "upload-offset": size, "upload-length": size}
         return Response(status_code=status, headers={**headers, "cache-control": "no-store"})
 
@@ -503,6 +504,8 @@ class Blobs:
         known = request.headers.get("if-none-match", "")
         if etag in known or known.strip() == "*":
             return Response(status_code=304, headers=headers)
+        if is_encrypted(path):
+            path = await asyncio.to_thread(self._store.plain, path)
         return BlobResponse(self._store, path, headers)
 
 

@@ -23,6 +23,7 @@ from bridge.host.host import Registry
 from bridge.server.cache_key import CacheKey, CacheKeys, FileHasher, Fingerprints, InputFingerprint
 from bridge.server.executors import Response
 from bridge.store.blobs import BlobStore
+from bridge.store.encryption import Vault
 from bridge.store.response_tables import CachedResponse
 from bridge.store.responses import Responses
 
@@ -141,7 +142,13 @@ class CachedExecutor:
 
 
 def cached_executor(
-    settings: Settings, registry: Registry, file: Path, limits: Limits, blobs: BlobStore, run: RunJob
+    settings: Settings,
+    registry: Registry,
+    file: Path,
+    limits: Limits,
+    blobs: BlobStore,
+    run: RunJob,
+    vault: Vault,
 ) -> CachedExecutor | None:
     """Returns the cache according to the settings, or None if it is turned off."""
     size, off = settings["cache.max_size"], settings["cache.exclude"]
@@ -149,8 +156,8 @@ def cached_executor(
         log.warning("cache.off names unknown workloads: %s", ", ".join(sorted(unknown)))
     if not size:
         return None
-    keys = CacheKeys(registry.workloads, registry.origins, limits)
-    return CachedExecutor(keys, Responses(file, size), blobs, run, off)
+    keys = CacheKeys(registry.workloads, registry.origins, limits, vault.hmac_key("response cache"))
+    return CachedExecutor(keys, Responses(file, size, vault), blobs, run, off)
 
 
 class CacheLookup(Struct):
@@ -278,7 +285,9 @@ class ResponseStore:
 
     def _exists(self, output: OutputRef) -> bool:
         try:
-            return self._blobs.use(str(output.blob), every_s=USE_S).stat().st_size == output.size
+            name = str(output.blob)
+            size = self._blobs.use(name, every_s=USE_S).stat().st_size
+            return size == output.size or self._blobs.size_of(name) == output.size
         except (RequestError, OSError):
             return False
 

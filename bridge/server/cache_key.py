@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import hmac
 import importlib.util
 import os
 import re
@@ -18,6 +20,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from accel.confinement import is_at
 from accel.execution.executor import Job
 from accel.execution.pool import FairTurns
 from accel.image import records
@@ -35,7 +38,7 @@ class CacheKey(Struct, frozen=True):
     """A job's identity without the contents of its inputs."""
 
     digest: bytes
-    """Digest of the workload, its code and models, the parameters, and the inputs' names."""
+    """HMAC of the workload, its code and models, the parameters, and the inputs' names."""
 
     def outline(self, sizes: Sequence[int]) -> int:
         """Returns a 64-bit hash of the key and the inputs' sizes, which are known without reading them."""
@@ -51,8 +54,16 @@ class CacheKey(Struct, frozen=True):
 class CacheKeys:
     """Makes the keys of jobs."""
 
-    def __init__(self, workloads: Mapping[str, Workload], origins: Mapping[str, str], limits: Limits) -> None:
-        """`origins` has the distribution and version of workloads, by name, where known."""
+    def __init__(
+        self,
+        workloads: Mapping[str, Workload],
+        origins: Mapping[str, str],
+        limits: Limits,
+        secret: bytes = b"",
+    ) -> None:
+        """`origins` has the distribution and version of workloads, by name, where known. Keys are HMACs with
+        `secret`, so that those in a file don't confirm guesses of what was asked."""
+        self._secret = secret
         self._origins = origins
         self._limits = limits
         self._sources: dict[str, str] = {}
@@ -77,7 +88,7 @@ class CacheKeys:
         except (ValueError, TypeError, OverflowError, RecursionError):
             return None
         workloads = [self._workloads[workload.name], *map(self._identity, steps)]
-        return CacheKey(hashlib.sha256(_encoder.encode([workloads, encoded, names])).digest())
+        return CacheKey(hmac.digest(self._secret, _encoder.encode([workloads, encoded, names]), "sha256"))
 
     def _identity(self, workload: Workload) -> bytes:
         models = [[model.name, model.version, model.digest] for model in models_of(workload.name)]
@@ -126,12 +137,14 @@ class FileHasher:
         self._free = THREADS
         self._turns: FairTurns[asyncio.Future[None]] = FairTurns()
 
-    async def digest(self, path: str, priority: str) -> bytes:
-        """Returns a file's SHA-256. Raises OSError."""
+    async def digest(self, path: str, priority: str, *, confined: bool = False) -> bytes:
+        """Returns a file's SHA-256; `confined` is as in `Input`. Raises OSError."""
         await self._enter(priority)
         cancelled = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _digest, path, cancelled)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, _digest, path, cancelled, confined
+            )
         finally:
             cancelled.set()
             self._leave()
@@ -161,9 +174,11 @@ class FileHasher:
             turn.set_result(None)
 
 
-def _digest(path: str, cancelled: threading.Event) -> bytes:
+def _digest(path: str, cancelled: threading.Event, confined: bool) -> bytes:
     digest = hashlib.sha256()
     with Path(path).open("rb", buffering=0) as file:
+        if confined and not is_at(file.fileno(), path):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         while not cancelled.is_set() and (chunk := file.read(CHUNK_BYTES)):
             digest.update(chunk)
     return digest.digest()
@@ -211,6 +226,8 @@ class InputFingerprint(Struct, frozen=True):
     """SHA-256 of its contents, if already read."""
     is_blob: bool = False
     """Whether its file name is the digest."""
+    confined: bool = False
+    """As in `Input`."""
 
     @property
     def identity(self) -> bytes:
@@ -224,13 +241,14 @@ class Fingerprints:
     """Digests of inputs. Blobs have them as names; those of files are remembered by stamp."""
 
     def __init__(self, blobs: BlobStore, hasher: FileHasher) -> None:
+        self._blobs = blobs
         self._folder = str(blobs.folder)
         self._hasher = hasher
         self._known: OrderedDict[str, tuple[FileStamp, bytes]] = OrderedDict()
 
     def look(self, inputs: Sequence[Input]) -> list[InputFingerprint]:
         """Returns fingerprints without reading the files. Raises OSError."""
-        return [self._look(one.path) for one in inputs]
+        return [self._look(one.path, one.confined) for one in inputs]
 
     async def digests(self, inputs: Sequence[InputFingerprint], priority: str) -> list[bytes] | None:
         """Returns the digests of all inputs, reading files if needed, or None if a file changed in the
@@ -249,23 +267,26 @@ class Fingerprints:
 
         `earlier` is the result of `digests` from that time, if there is one. Raises OSError.
         """
-        again = [one if one.settled else InputFingerprint(one.path, one.stamp, False, None) for one in inputs]
+        again = [
+            one if one.settled else InputFingerprint(one.path, one.stamp, False, None, confined=one.confined)
+            for one in inputs
+        ]
         now = await self.digests(again, "bulk")
         if now is None or any(not one.is_blob and FileStamp.of(one.path) != one.stamp for one in inputs):
             return None
         sure = all(one.settled for one in inputs) or now == earlier
         return now if sure and earlier in (None, now) else None
 
-    def _look(self, path: str) -> InputFingerprint:
+    def _look(self, path: str, confined: bool) -> InputFingerprint:
         stamp = FileStamp.of(path)
         folder, name = os.path.split(path)
-        if folder == self._folder and BLOB.fullmatch(name):
+        if (folder == self._folder or self._blobs.is_copy(path)) and BLOB.fullmatch(name):
             return InputFingerprint(path, stamp, True, bytes.fromhex(name), is_blob=True)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
-            return InputFingerprint(path, stamp, stamp.settled, None)
+            return InputFingerprint(path, stamp, stamp.settled, None, confined=confined)
         self._known.move_to_end(path)
-        return InputFingerprint(path, stamp, True, known[1])
+        return InputFingerprint(path, stamp, True, known[1], confined=confined)
 
     async def _digest(self, look: InputFingerprint, priority: str) -> bytes | None:
         known = self._known.get(look.path)
@@ -273,7 +294,7 @@ class Fingerprints:
             return known[1]
         if FileStamp.of(look.path) != look.stamp:
             return None
-        digest = await self._hasher.digest(look.path, priority)
+        digest = await self._hasher.digest(look.path, priority, confined=look.confined)
         if FileStamp.of(look.path) != look.stamp:
             return None
         if look.settled:

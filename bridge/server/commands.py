@@ -27,8 +27,10 @@ from bridge.host.host import RECEIPTS, RECEIPTS_ASKS
 from bridge.host.observation import file_of, read_settings
 from bridge.server.handshake import outdated_addon
 from bridge.server.live_session import SPARE, LiveSession, mates
+from bridge.server.runner import as_message
 from bridge.server.sessions import Sessions
 from bridge.server.texture_states import expecting, named_states, stale_reasons
+from bridge.store.audit_log import AuditLog
 from bridge.store.claims import States
 from bridge.store.receipts import VERIFIED, ReceiptStore
 from bridge.store.records import AUDIT_FIX, DamagedReceipt, PermanentDamage, Receipt
@@ -63,8 +65,9 @@ NO_STATES: States = {}
 class Commands:
     """Commands to editors and the receipts of their replies."""
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
+    def __init__(self, store: Store, sessions: Sessions, audit: AuditLog) -> None:
         self._store = store
+        self._audit = audit
         self._sessions = sessions
         self.on_revert: Callable[[Receipt], None] = lambda receipt: None
         """Called with the receipt of each revert that an editor has carried out, at least in part."""
@@ -83,13 +86,15 @@ class Commands:
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
         states: States = NO_STATES,
+        asking: LiveSession | None = None,
     ) -> int:
         """Stores and sends a command, and returns its receipt's id.
 
         `states` are the textures that the advice was made from: of those that changed since, nothing is sent,
         the receipt has the reason, and advisors are asked anew. The same step of a `parent` answer is sent
-        only once, even after a restart. Raises RequestError if it can't be sent, and ValueError for invalid
-        arguments.
+        only once, even after a restart. `asking` is the session that asks, if it is another one. If the audit
+        log can't record it, nothing is sent, and the receipt has the error. Raises RequestError if it can't
+        be sent, and ValueError for invalid arguments.
         """
         command = sendable(Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS), Command)
         live.expect(command)
@@ -99,11 +104,8 @@ class Commands:
         if name == APPLY and isinstance(command.args.get("changes"), list):
             command, stale = await asyncio.to_thread(_without_stale, command, states, present, view.root)
         refused = [file_error(path, reason) for path, reasons in stale.items() for reason in reasons]
-        before = {
-            path: {option: present[path].get(option) for option in options}
-            for path, options in by_path(command.args.get("changes")).items()
-            if path in present
-        }
+        # All settings: an editor that changes others along with them doesn't say alone what they were.
+        before = {path: present[path] for path in by_path(command.args.get("changes")) if path in present}
         receipt_id, is_new = await self._store.write(
             lambda db: ReceiptStore(db).open(
                 live.id,
@@ -115,6 +117,7 @@ class Commands:
                 parent=parent,
                 before=before if name in VERIFIED else None,
                 errors=refused or None,
+                owner=live.owner,
             )
         )
         command = msgspec.structs.replace(command, id=receipt_id)
@@ -123,8 +126,9 @@ class Commands:
         if refused and not command.args["changes"]:
             await self.answered(live, command, Result(id=receipt_id, value={}))
         else:
-            log.info("session %s: %s #%d (%s)", live.id, name, receipt_id, note)
-            await self.present(live, command)
+            # What it changes is in the receipt, which is encrypted.
+            log.info("session %s: %s #%d", live.id, name, receipt_id)
+            await self.present(live, command, asking)
         if stale:
             self.on_stale(live, named_states(stale, states))
         return receipt_id
@@ -133,8 +137,30 @@ class Commands:
         """Returns the receipt that this step of an answer created earlier, or None."""
         return await self._store.read(lambda connection: ReceiptStore(Database(connection)).made(parent))
 
-    async def present(self, live: LiveSession, command: Command) -> None:
-        """Sends the command of a stored receipt and stores its `seq`."""
+    async def present(self, live: LiveSession, command: Command, asking: LiveSession | None = None) -> None:
+        """Records the command of a stored receipt in the audit log, sends it, and stores its `seq`.
+
+        If it can't be recorded, the receipt fails.
+        """
+        changes = command.args.get("changes")
+        try:
+            await self._audit.record(
+                "command.revert" if command.name == REVERT else "command.apply",
+                principal=(asking or live).owner,
+                session=(asking or live).id,
+                subject=live.view.project_name or live.view.project,
+                detail={
+                    "command": command.name,
+                    "change": command.id,
+                    "files": len(changes) if isinstance(changes, list) else 0,
+                    "client": live.identify.client.name,
+                    "editor": live.id,
+                },
+            )
+        except RequestError as error:
+            log.error("%s #%d isn't sent: %s", command.name, command.id, error)
+            await self.answered(live, command, as_message(error, command.id))
+            return
 
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Command)
@@ -181,7 +207,7 @@ class Commands:
 
     def _stored(self, command: Command, receipt: Receipt | None) -> None:
         if receipt is not None and receipt.state == "failed":
-            log.warning("%s #%d failed: %s", command.name, command.id, receipt.errors)
+            log.warning("%s #%d failed; see `popbridge receipts`", command.name, command.id)
         self.wake(command.id)
         if receipt is not None and receipt.state == "applied" and receipt.reverts is not None:
             self.on_revert(receipt)
@@ -213,8 +239,7 @@ class Commands:
         if receipt is None or receipt.state != "sent":
             self._waiting.pop(receipt_id, None)
         if receipt is None:
-            hint = text("`popbridge receipts` lists all changes.")
-            raise RequestError(errors.NOT_FOUND, hint, name=text("Change {number}", number=receipt_id))
+            raise _unknown(receipt_id)
         return receipt
 
     async def revert(
@@ -223,16 +248,16 @@ class Commands:
         parent: tuple[int, int] | None = None,
         *,
         editor: str = "",
-        asking: str = "",
+        asking: LiveSession,
     ) -> list[int]:
         """Sends the commands that revert receipts, and returns the ids of their receipts.
 
         `editor` is the session that should do it, `asking` the session that asks. For an answer (`parent`),
         receipts that can't be reverted are skipped if others can. Raises RequestError if a receipt is
-        unknown, changed nothing, was already reverted or made by an audit, if no editor has the project open,
-        or if several do and none was chosen.
+        unknown, another token's or project's, changed nothing, was already reverted or made by an audit, if
+        no editor has the project open, or if several do and none was chosen.
         """
-        found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
+        found = [await self._revertible(receipt_id, asking) for receipt_id in receipt_ids]
         found.reverse()
         steps = [None if parent is None else (parent[0], parent[1] + number) for number in range(len(found))]
         problems = [await self._revert_problem(*each) for each in zip(found, steps, strict=True)]
@@ -245,29 +270,41 @@ class Commands:
         ]
 
     async def _send_revert(
-        self, receipt: Receipt, step: tuple[int, int] | None, editor: str, asking: str
+        self, receipt: Receipt, step: tuple[int, int] | None, editor: str, asking: LiveSession
     ) -> int:
         own = self._answering(receipt, asking) if step is not None else None
         earlier = await self._standing(receipt.id)
         return await self.send(
-            own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking),
+            own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking.id),
             reverse_changes(receipt.command),
             {"changes": revert_command(receipt.before, receipt.after, [each.after for each in earlier])},
             text("revert of {id}: {note}", id=receipt.id, note=receipt.note),
             reverts=receipt.id,
             parent=step,
+            asking=asking,
         )
 
-    def _answering(self, receipt: Receipt, asking: str) -> LiveSession | None:
+    def _answering(self, receipt: Receipt, asking: LiveSession) -> LiveSession | None:
         """Returns the session that reverts for an answer: the answering one, if it has the same project open.
 
         Its editor may be disconnected, because the session stores the command.
         """
-        own, asker = self._sessions.by_id.get(receipt.session), self._sessions.by_id.get(asking)
-        return asker if own is not None and asker in mates(own, self._sessions) else own
+        own = self._sessions.by_id.get(receipt.session)
+        return asking if own is not None and asking in mates(own, self._sessions) else own
 
-    async def _revertible(self, receipt_id: int) -> Receipt:
+    async def _revertible(self, receipt_id: int, asking: LiveSession) -> Receipt:
         receipt = await self._get(receipt_id)
+        if asking.principal.may("admin"):
+            pass
+        elif receipt.owner != asking.owner:
+            # As if it didn't exist: numbers of others' changes are none of this client's business.
+            raise _unknown(receipt_id)
+        elif receipt.project != asking.view.project:
+            raise RequestError(
+                errors.FORBIDDEN,
+                name=text("Change {number}", number=receipt_id),
+                reason=text("it was made in another project; open that one, or use `popbridge revert`"),
+            )
         if receipt.command == AUDIT_FIX:
             reason = text(
                 "it was made by `popbridge audit --fix`; revert it with `popbridge revert {receipt}`",
@@ -323,7 +360,11 @@ class Commands:
         )
 
     def _editor_of(self, receipt: Receipt, engine: str, editor: str, asking: str) -> LiveSession:
-        editors = {s.id: s for s in self._sessions if s.is_editor and s.view.project == receipt.project}
+        editors = {
+            s.id: s
+            for s in self._sessions
+            if s.is_editor and s.owner == receipt.owner and s.view.project == receipt.project
+        }
         name = receipt.project_name or receipt.project
         moved = self._editors_elsewhere(receipt, engine)
         if editor in moved:
@@ -352,9 +393,15 @@ class Commands:
             s.id: s
             for s in self._sessions
             if s.is_editor
+            and s.owner == receipt.owner
             and s.view.project != receipt.project
             and (s.id == receipt.session or _is_alike(s, receipt.project_name, engine))
         }
+
+
+def _unknown(receipt_id: int) -> RequestError:
+    hint = text("`popbridge receipts` lists all changes.")
+    return RequestError(errors.NOT_FOUND, hint, name=text("Change {number}", number=receipt_id))
 
 
 def _without_stale(
@@ -456,16 +503,19 @@ class Receipts(Advisor):
     name = RECEIPTS
     asks = RECEIPTS_ASKS
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, sessions: Sessions) -> None:
         self._store = store
+        self._sessions = sessions
 
     async def on_ask(
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
     ) -> Any:
         if name == "receipts.list":
             wanted = _parse(name, params, ListParams)
+            live = self._sessions.by_id[session.id]
+            owner = None if live.principal.may("admin") else live.owner
             # The rows may be large.
-            return await self._store.read(functools.partial(_listed, wanted), brief=False)
+            return await self._store.read(functools.partial(_listed, wanted, owner), brief=False)
         asked = _parse(name, params, RevertParams)
         result = await context.revert([asked.id], editor=asked.editor)
         shown, _ = _view(await context.receipt(result[0]))
@@ -480,12 +530,13 @@ class Receipts(Advisor):
         raise AssertionError("has no popups")
 
 
-def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any]:
-    """Returns the newest receipts that fit into a frame, at least one if any is readable."""
+def _listed(wanted: ListParams, owner: str | None, connection: sqlite3.Connection) -> dict[str, Any]:
+    """Returns the newest receipts, or those of one token, that fit into a frame: at least one if any is
+    readable."""
     listed: list[Any] = []
     damaged: list[int] = []
     room = MAX_LIST_BYTES
-    for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
+    for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before, owner):
         if isinstance(receipt, DamagedReceipt):
             # More of them would be of no use.
             if len(damaged) < MAX_DAMAGED:

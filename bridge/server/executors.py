@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from bridge.core.errors import RequestError
 from bridge.core.messages import OutputRef, Result, ResultMeta
 from bridge.core.metrics import Counts
 from bridge.core.router import Load
+from bridge.project.privacy import ProjectPrivacy
 from bridge.server.blobs import BlobCollector
 from bridge.store.blobs import BlobStore, write_error
 
@@ -58,12 +60,14 @@ class BlobExecutor:
         self._collector = collector
         self._counts = counts
         self._load = load
+        self._privacy = ProjectPrivacy()
 
     async def run(self, job: Job) -> Response:
         """Runs a job. Raises WorkloadError like `Executor.run`, `storage_full` and `out_of_descriptors`."""
-        job = replace(job, out_dir=self._blobs.folder)
+        private = self._is_private(job)
+        job = replace(job, out_dir=self._blobs.drafts if private else self._blobs.folder)
         with self._blobs.working():
-            await self._make_room()
+            await self._make_room(job)
             try:
                 done = await self._executor.run(job)
             except WorkloadError as error:
@@ -75,18 +79,37 @@ class BlobExecutor:
                     raise WorkloadError(error.code, where, error.name) from None
                 done = await self._executor.run(job)
             for file in done.files:
-                if file.fresh:
+                if private:
+                    await self._keep_private(file.sha256)
+                elif file.fresh:
                     self._blobs.came(file.sha256, file.size)
         run_s = done.run_ms / 1000
         self._counts.ran(job.workload.name, run_s, done.queued_ms / 1000)
         self._load.ran(job.workload.name, run_s)
         return _response(done)
 
-    async def _make_room(self) -> None:
+    def _is_private(self, job: Job) -> bool:
+        """Whether the job's outputs are encrypted: they tell about a project that asks for it, or all are."""
+        if not self._blobs.vault.form:
+            return False
+        return self._blobs.seals or any(
+            self._blobs.is_copy(one.path) or self._privacy.covers(one.path) for one in job.inputs
+        )
+
+    async def _keep_private(self, name: str) -> None:
+        try:
+            await asyncio.to_thread(self._blobs.adopt_private, name)
+        except OSError as error:
+            failed = write_error(text("Blob {name}", name=name), error)
+            raise WorkloadError(failed.code.name, failed.text) from None
+
+    async def _make_room(self, job: Job) -> None:
         what = text("What it makes")
         try:
             await self._collector.room(what, 1)
             self._blobs.ready()
+            if job.out_dir == self._blobs.drafts:
+                job.out_dir.mkdir(mode=0o700, exist_ok=True)
         except RequestError as error:
             raise WorkloadError(error.code.name, error.text) from None
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,10 @@ from bridge.core.versions import Choice
 from bridge.host.host import Registry
 from bridge.locale import translate
 from bridge.paths import quoted
+from bridge.server import unix_socket
 from bridge.server.authenticator import Authenticator, Challenge, peer_of
 from bridge.server.live_session import LiveSession, mates
+from bridge.server.roots import ProjectRoots
 from bridge.server.sessions import Sessions, unknown_session
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
 
     After an upgrade, a daemon that is still running compares with the addon of its own version.
     """
-    addon, client = _addon(adapter), identify.client
+    addon, client = addon_of(adapter), identify.client
     if addon is None or client.name != addon.name or client.version == addon.version:
         return ""
     theirs, ours = _release(client.version), _release(addon.version)
@@ -74,7 +77,7 @@ def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
 
 def outdated_addon(identify: Identify, adapter: Adapter | None) -> AnyText:
     """Returns why an editor can't revert a change and what to do; empty if its addon is up to date."""
-    addon, client = _addon(adapter) if adapter else None, identify.client
+    addon, client = addon_of(adapter) if adapter else None, identify.client
     if adapter is None or addon is None or client.name != addon.name:
         return OLD_EDITOR
     return "" if client.version == addon.version else OLD_ADDON.fill(install=_install(identify, adapter))
@@ -86,7 +89,7 @@ def _install(identify: Identify, adapter: Adapter) -> str:
     return f"popbridge install {adapter.engine} {quoted(Path(root)) if root else 'PROJECT'}"
 
 
-def _addon(adapter: Adapter) -> Addon | None:
+def addon_of(adapter: Adapter) -> Addon | None:
     """Returns the adapter's addon, or None if it has none or an invalid one, which must not reject
     editors."""
     try:
@@ -129,6 +132,7 @@ class Handshake:
         settings: Settings,
         registry: Registry,
         sessions: Sessions,
+        roots: ProjectRoots,
         arrived: Callable[[LiveSession, bool, Collection[int]], Awaitable[None]],
         use: Callable[[Result], object],
     ) -> None:
@@ -142,8 +146,13 @@ class Handshake:
         self._settings = settings
         self._registry = registry
         self._sessions = sessions
+        self._roots = roots
         self._arrived = arrived
         self._use = use
+        self.certified_names: tuple[str, ...] = ()
+        """Names of the daemon's certificate, which Host headers may have; empty without TLS."""
+        self.check_addon: Callable[[Identify, Adapter], Awaitable[AnyText]] = _unchecked
+        """Returns what to tell an editor whose addon's files were changed; empty if they weren't."""
         self._workloads = [
             WorkloadInfo(name=w.name, version=w.version, summary=w.summary)
             for w in registry.workloads.values()
@@ -165,8 +174,9 @@ class Handshake:
 
     @property
     def allowed_hosts(self) -> Collection[str]:
+        """Names besides loopback that Host headers may have."""
         hosts: Collection[str] = self._settings["allowed_hosts"]
-        return hosts
+        return (*hosts, *self.certified_names)
 
     def hello(self, challenge: Challenge) -> Hello:
         """Returns the first message."""
@@ -197,12 +207,15 @@ class Handshake:
                 errors.NOT_ALLOWED, f"field 'client.kind': an editor needs a token with a scope of: {scopes}"
             )
         # Of what the client sent, only the token's id is stored.
-        identify = replace(_with_local_root(identify, scope), auth=AuthProof(id=principal.token_id))
+        asked = replace(_with_local_root(identify, scope), auth=AuthProof(id=principal.token_id))
+        admission = await self._roots.admit(asked)
+        identify = admission.identify
         choice, notice = self._adapter(identify.engine or None)
         if choice is not None:
-            notice = sentences([notice, addon_notice(identify, choice.adapter)])
+            changed = await self.check_addon(identify, choice.adapter)
+            notice = sentences([notice, addon_notice(asked, choice.adapter), changed])
             if not (identify.project and identify.project.root):
-                notice = sentences([notice, NO_ROOT])
+                notice = sentences([notice, admission.notice or NO_ROOT])
         restarted = False
         if identify.resume:
             live, token, restarted = self._sessions.resume(identify, choice)
@@ -211,6 +224,7 @@ class Handshake:
             if problem is not None:
                 log.error("session %s is not stored: %s", live.id, problem.reason)
                 notice = sentences([notice, NOT_DURABLE.fill(reason=problem.reason)])
+        self._roots.awaits(live, admission.unregistered)
         last_seq = identify.resume.last_seq if identify.resume else 0
         try:
             await live.take_over()
@@ -219,6 +233,8 @@ class Handshake:
                 if live.ended:
                     # It expired while this task was waiting for the locks.
                     raise unknown_session(live.id)
+                # It may have been revoked meanwhile.
+                self.authenticator.check(principal.token_id)
                 live.principal = principal
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)
@@ -284,6 +300,10 @@ class Handshake:
         )
 
 
+async def _unchecked(identify: Identify, adapter: Adapter) -> AnyText:
+    return ""
+
+
 def _of_mates(live: LiveSession, sessions: Sessions) -> list[int]:
     """Returns the open popups of other editors with the same project, which `live` also shows."""
     # A restarted daemon doesn't know which ones `live` already shows.
@@ -293,10 +313,19 @@ def _of_mates(live: LiveSession, sessions: Sessions) -> list[int]:
 
 def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Identify:
     """Removes the project root if the client is on another machine. Raises RemoteProtocolError."""
-    if not identify.project or not identify.project.root:
+    if not identify.project:
         return identify
-    client = scope.get("client")
-    if not (client and auth.is_loopback(client[0])):
+    if any(unicodedata.category(each) == "Cc" for each in identify.project.id):
+        # Keys of projects contain NUL in front of the token.
+        raise RemoteProtocolError(
+            errors.WRONG_VALUE, "field 'project.id' has control characters: remove them"
+        )
+    if not identify.project.root:
+        return identify
+    client, server = scope.get("client"), scope.get("server")
+    # A program that comes from the daemon's own address runs on its machine, too.
+    own = server and client and client[0] == server[0]
+    if not (client and (own or client[0] == unix_socket.SCHEME or auth.is_loopback(client[0]))):
         return replace(identify, project=replace(identify.project, root=UNSET))
     if not Path(identify.project.root).is_absolute():
         raise RemoteProtocolError(

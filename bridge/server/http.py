@@ -30,6 +30,7 @@ STATUS: dict[ErrorCode, int] = {
     errors.FORBIDDEN: 403,
     errors.NOT_FOUND: 404,
     errors.TOO_LARGE: 413,
+    errors.STORE_UNAVAILABLE: 503,
     errors.RATE_LIMITED: 429,
     errors.OUT_OF_DESCRIPTORS: 503,
     errors.STORAGE_FULL: 507,
@@ -137,7 +138,8 @@ class Guard:
         self._rates = rates
 
     def route(self, method: str, path: str, respond: Respond) -> Route:
-        """Returns a route; `request.state.principal` is who asks, if the route needs a right.
+        """Returns a route. If it needs a right, `request.state` has the `principal` that asks and its
+        `session`, or None for a token without one.
 
         Raises KeyError for a route that declares none.
         """
@@ -146,12 +148,12 @@ class Guard:
         async def guarded(request: Request) -> Response:
             try:
                 if right is not access.ANY:
-                    principal = self._authenticator.bearer(request)
-                    if principal is None:
+                    found = self._authenticator.bearer(request)
+                    if found is None:
                         return await self._unauthorised(request)
-                    self._proven(request, principal)
-                    principal.require(right, f"{method} {path}")
-                    request.state.principal = principal
+                    self._proven(request, found[0])
+                    request.state.principal, request.state.session = found
+                    found[0].require(right, f"`{method} {path}`")
                 return await respond(request)
             except RequestError as error:
                 return error_response(error)

@@ -20,7 +20,7 @@ from bridge.core.metrics import Counts
 from bridge.core.router import Router, Ticket, digest
 from bridge.server import logs
 from bridge.server.delivery import Deliveries, withdraw_request
-from bridge.server.live_session import LiveSession
+from bridge.server.live_session import LiveSession, project_key
 from bridge.server.runner import Runner, as_message, as_request_error, deadline_exceeded
 from bridge.server.scheduler import JobRunner, Scheduler
 from bridge.server.sessions import Sessions
@@ -135,7 +135,7 @@ class Jobs:
             raise as_request_error(error, request.workload, 0) from None
         has_deadline = isinstance(request.deadline_ms, int)
         return Asked(
-            scope=live.view.project,
+            scope=live.view.project or project_key("", live.owner),
             key=request.key if isinstance(request.key, str) else None,
             digest=digest(request.workload, params, inputs, None if root is None else str(root)),
             workload=request.workload,

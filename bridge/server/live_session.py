@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -17,9 +16,9 @@ import msgspec
 from accel.text import text
 from bridge.api import Adapter, SessionView
 from bridge.core import errors
-from bridge.core.access import NOBODY
+from bridge.core.access import LOCAL_ID, NOBODY
 from bridge.core.errors import RemoteProtocolError, RequestError
-from bridge.core.messages import MAX_FRAME, Identify, Message, Numbered, Popup, PopupClose, Request
+from bridge.core.messages import MAX_FRAME, Event, Identify, Message, Numbered, Popup, PopupClose, Request
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
 from bridge.server.token_rates import UNLIMITED
@@ -49,7 +48,7 @@ class Backlog:
     def __init__(self, total: Total) -> None:
         self.bytes = 0
         self.total = total
-        self._sizes: deque[tuple[int, int]] = deque()
+        self._sizes: list[tuple[int, int]] = []
 
     @property
     def reason(self) -> str:
@@ -66,9 +65,13 @@ class Backlog:
 
     def acknowledged(self, seq: int) -> None:
         """Removes all messages up to `seq`."""
-        freed, sizes = 0, self._sizes
-        while sizes and sizes[0][0] <= seq:
-            freed += sizes.popleft()[1]
+        freed = count = 0
+        for number, size in self._sizes:
+            if number > seq:
+                break
+            freed += size
+            count += 1
+        del self._sizes[:count]
         self.bytes -= freed
         self.total.bytes -= freed
 
@@ -95,16 +98,22 @@ def too_large(name: str, size: int, limit: int) -> RequestError:
     )
 
 
+def owner_of(identify: Identify) -> str:
+    """Returns the id of the token that a client has identified with, also a stored one."""
+    return identify.auth.id or LOCAL_ID
+
+
 def workspace(identify: Identify) -> str:
-    """Returns a key shared by editors that have the same project open on this machine, in the same engine and
-    major version. It is empty for a session that shares nothing."""
+    """Returns a key shared by editors of one token that have the same project open on this machine, in the
+    same engine and major version. It is empty for a session that shares nothing."""
     project, engine = identify.project, identify.engine
     if identify.client.kind != "editor" or not project or not project.root or not engine:
         return ""
     # A project upgraded to another major version has different settings.
     generation = engine.version.partition(".")[0]
     root = os.path.normcase(os.path.normpath(project.root))
-    return "\n".join((project.id, root, engine.name, generation))
+    # A root may have any character but NUL.
+    return "\0".join((owner_of(identify), project.id, root, engine.name, generation))
 
 
 def workspace_of(packed: bytes) -> str:
@@ -116,6 +125,11 @@ def workspace_of(packed: bytes) -> str:
         return ""
 
 
+def project_key(project: str, owner: str) -> str:
+    """Returns the key of a project's receipts, rules and marks: clients of another token can't claim it."""
+    return project if owner == LOCAL_ID else f"{project}\0{owner}"
+
+
 def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSession]:
     """Returns the other sessions with the same workspace as `live`."""
     shared = live.workspace
@@ -124,6 +138,8 @@ def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSessio
 
 log = logging.getLogger(__name__)
 
+MAX_HELD_EVENTS = 16
+"""Most events that wait until the user lets PopBridge read the project; further ones are dropped."""
 MAX_UNACKED = 64 << 20
 """Maximum unacknowledged bytes per client."""
 
@@ -154,6 +170,13 @@ class LiveSession:
         """`relieve` is called when `total` exceeds its limit."""
         self._relieve = relieve
         self.session = session
+        self.unregistered_root = ""
+        """The project's folder as the client names it, while the user hasn't let PopBridge read it."""
+        self.asked_root = ""
+        """The last such folder that the user was asked about."""
+        self.declined_root = ""
+        """The last such folder that the user declined."""
+        self._held_events: list[Event] = []
         self.principal = NOBODY
         """Who its client is; has no right until a client of this run has identified."""
         self.rates = UNLIMITED
@@ -193,6 +216,11 @@ class LiveSession:
         return self.session.id
 
     @property
+    def owner(self) -> str:
+        """The id of the token that the session belongs to."""
+        return owner_of(self.identify)
+
+    @property
     def is_editor(self) -> bool:
         """Whether a connected editor can carry out commands."""
         return self.socket is not None and self.identify.client.kind == "editor"
@@ -213,7 +241,7 @@ class LiveSession:
         adapter = self.choice.adapter if self.choice else None
         return SessionView(
             id=self.id,
-            project=project.id if project else "",
+            project=project_key(project.id, self.owner) if project else "",
             project_name=project.name if project else "",
             root=self.root,
             adapter=adapter,
@@ -227,7 +255,19 @@ class LiveSession:
         self.identify, self.choice, self.workspace = identify, choice, workspace(identify)
         project = identify.project or None
         self.root = Path(project.root) if project and isinstance(project.root, str) else None
-        """Folder of the project on this machine, if known."""
+        """Folder of the project on this machine, if known and registered."""
+
+    def hold(self, event: Event) -> bool:
+        """Keeps an event for later if it needs files that PopBridge may not read yet; returns whether."""
+        is_held = bool(self.unregistered_root) and self.unregistered_root != self.declined_root
+        if is_held and len(self._held_events) < MAX_HELD_EVENTS:
+            self._held_events.append(event)
+        return is_held
+
+    def take_held_events(self) -> list[Event]:
+        """Removes and returns the events that were kept."""
+        found, self._held_events = self._held_events, []
+        return found
 
     @property
     def is_owed(self) -> bool:

@@ -42,7 +42,7 @@ from bridge.core.metrics import (
     WorkerStatus,
     WorkloadStatus,
 )
-from bridge.core.router import Router
+from bridge.core.router import Admission, Router
 from bridge.server.cache import CachedExecutor
 from bridge.server.http import Guard
 from bridge.server.live_session import LiveSession
@@ -325,10 +325,17 @@ MAX_SESSIONS = 200
 
 
 def status(
-    observed: Observed, stats: ProcessStats, instance: str, address: str, figures: Mapping[str, Values]
+    observed: Observed,
+    stats: ProcessStats,
+    instance: str,
+    address: str,
+    figures: Mapping[str, Values],
+    asking: LiveSession | None = None,
 ) -> Status:
-    """Returns the daemon's status, with those of `figures` that have at most one label."""
+    """Returns the daemon's status, with those of `figures` that have at most one label, and without the
+    session that asks for it."""
     now = time.monotonic()
+    others = [live for live in observed.sessions if live is not asking]
     admission, pools = observed.router.admission, [pool for _, pool in observed.pools]
     lag = observed.lag.seen.quantile(0.95)
     return Status(
@@ -343,10 +350,10 @@ def status(
         waiting={each: sum(pool.waiting_by_priority[each] for pool in pools) for each in admission.open},
         workers=_workers(observed, stats),
         replaced={reason: sum(pool.ended[reason] for pool in pools) for reason in pools[0].ended},
-        sessions=[_session(live, now, admission.of(live.id)) for live in _listed(observed)],
-        attached=(attached := sum(live.session.attached for live in observed.sessions)),
-        away=len(observed.sessions) - attached,
-        connections=observed.limiter.open,
+        sessions=[_session(live, now, admission.of(live.id)) for live in _listed(others, admission)],
+        attached=(attached := sum(live.session.attached for live in others)),
+        away=len(others) - attached,
+        connections=observed.limiter.open - (asking is not None and asking.session.attached),
         workloads=_workloads(observed.counts),
         memory=stats.daemon,
         lag_p95_ms=_ms(lag),
@@ -355,10 +362,9 @@ def status(
     )
 
 
-def _listed(observed: Observed) -> list[LiveSession]:
+def _listed(sessions: list[LiveSession], admission: Admission) -> list[LiveSession]:
     """Returns the sessions with the most open requests, then the most unacknowledged bytes, in the order in
     which they were opened."""
-    sessions, admission = list(observed.sessions), observed.router.admission
     if len(sessions) <= MAX_SESSIONS:
         return sessions
 
@@ -463,8 +469,10 @@ class Operator:
     async def status(self, request: Request) -> Response:
         await self._read_stats()
         host, port = request.scope["server"]
-        address = f"ws://[{host}]:{port}/ws" if ":" in host else f"ws://{host}:{port}/ws"
-        found = status(self._observed, self._stats, self._instance, address, self._metrics.values())
+        scheme = "wss" if request.url.scheme == "https" else "ws"
+        address = f"{scheme}://[{host}]:{port}/ws" if ":" in host else f"{scheme}://{host}:{port}/ws"
+        asking, figures = request.state.session, self._metrics.values()
+        found = status(self._observed, self._stats, self._instance, address, figures, asking)
         return Response(msgspec.json.encode(found), media_type=JSON)
 
     async def _read_stats(self) -> None:

@@ -205,7 +205,7 @@ class PopupAnswers:
 
     def is_waiting(self, live: LiveSession, popup_id: int) -> bool:
         """Whether the popup will be closed in `live` later."""
-        return popup_id in self._keeping or live in self._handing.get(popup_id, ())
+        return _concerns(live, self._keeping.get(popup_id, ())) or live in self._handing.get(popup_id, ())
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Stores the answer, starts the advisor's action and confirms the answer."""
@@ -229,7 +229,8 @@ class PopupAnswers:
 
     async def _again(self, live: LiveSession, closing: PopupClose) -> None:
         # The first answer isn't stored yet.
-        if (waiting := self._keeping.get(closing.id)) is not None:
+        waiting = self._keeping.get(closing.id)
+        if waiting is not None and _concerns(live, waiting):
             waiting += [] if live in waiting else [live]
         elif not self.is_waiting(live, closing.id):
             await live.send(closing)
@@ -291,3 +292,8 @@ class PopupAnswers:
             self._finish_handover(live, popup_id)
             live.keeping -= 1
             raise
+
+
+def _concerns(live: LiveSession, waiting: Sequence[LiveSession]) -> bool:
+    """Whether a session has shown the popup that `waiting` hear about; others learn nothing of it."""
+    return live in waiting or any(live.workspace == one.workspace != "" for one in waiting)

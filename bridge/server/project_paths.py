@@ -3,8 +3,7 @@ r"""Confines paths to a project's root.
 Windows paths are first checked as text, because merely opening `\\server\share` would send the user's name
 to that server.
 
-A link may replace a file between this check and a worker's access. But whoever can write it could also copy
-the target there, and workers have no more rights than the user.
+A link may replace a file between this check and a worker's access: `accel.confinement` checks it there again.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import ntpath
 import os
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
 from accel.text import text
@@ -102,14 +102,18 @@ lead elsewhere. Windows can't resolve paths on every drive, such as a RAM disk; 
 leaves no `..` after a cycle."""
 
 
-def confine(path: str, root: Path | None) -> str:
+def confine(path: str, root: Path | None, private: Sequence[str] = (), *, fixed: bool = False) -> str:
     """Returns the resolved path of a file below the project's root, without opening it.
 
-    Raises RequestError: `forbidden` for a path elsewhere, existing or not; `not_found`; `bad_input` if it
-    isn't a regular file.
+    `private` are folders, from `folder_prefix`, whose files belong to no project. With `fixed`, the root had
+    no links when it was registered, and must still have none. Raises RequestError: `forbidden` for a path
+    elsewhere, existing or not; `not_found`; `bad_input` if it isn't a regular file.
     """
     if root is None:
-        reason = text("paths are only allowed from an editor on this machine, with a project root")
+        reason = text(
+            "paths are only allowed from an editor on this machine, with a project root that the user has "
+            "allowed (`popbridge roots`)"
+        )
         raise RequestError(errors.FORBIDDEN, name=path, reason=reason)
     if "\0" in path:
         shown = path.replace("\0", "\\0")
@@ -118,8 +122,11 @@ def confine(path: str, root: Path | None) -> str:
         path = join_windows_path(path, str(root))
     try:
         if (plain := _resolve_plain(path, root)) is not None:
-            return plain
-        found = _resolve(path, root, strict=STRICT)
+            return _require_public(plain, private, path)
+        if fixed and STRICT and os.path.realpath(root) != os.fspath(root):
+            reason = text("the project's folder was replaced by a link")
+            raise RequestError(errors.FORBIDDEN, name=path, reason=reason)
+        found = _require_public(_resolve(path, root, strict=STRICT), private, path)
         mode = os.stat(found).st_mode
     # A cycle of links or an invalid name.
     except (OSError, ValueError):
@@ -127,6 +134,18 @@ def confine(path: str, root: Path | None) -> str:
     # Opening a FIFO would wait for its other end, and opening a device can do anything.
     if not stat.S_ISREG(mode):
         raise RequestError(errors.BAD_INPUT, name=path, reason=text("it is not a regular file"))
+    return found
+
+
+def folder_prefix(folder: Path) -> str:
+    """Returns what the paths of all files in a folder begin with, as `confine` compares them."""
+    return os.path.join(os.path.normcase(os.path.realpath(folder)), "")
+
+
+def _require_public(found: str, private: Sequence[str], path: str) -> str:
+    """Returns `found`. Raises RequestError `forbidden` if it is in one of the `private` folders."""
+    if private and os.path.normcase(found).startswith(tuple(private)):
+        raise RequestError(errors.FORBIDDEN, name=path, reason=text("it is PopBridge's own"))
     return found
 
 

@@ -18,11 +18,19 @@ from bridge.core.messages import Command, Identify, Numbered, Popup
 from bridge.host.host import Registry
 from bridge.server.advisors import AdvisorHost
 from bridge.server.commands import Commands
-from bridge.server.live_session import LiveSession, workspace_of
+from bridge.server.live_session import LiveSession, owner_of, workspace_of
+from bridge.server.roots import ProjectRoots
 from bridge.server.sessions import Sessions
 from bridge.store.journal import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import DamagedRow, PermanentDamage, Receipt, StoredPopup, StoredSession, unpack
+from bridge.store.records import (
+    DamagedRow,
+    PermanentDamage,
+    Receipt,
+    StoredPopup,
+    StoredSession,
+    unpack,
+)
 from bridge.store.sessions import POPUP_KEEP_DAYS, SessionStore
 from bridge.store.store import Store
 
@@ -42,7 +50,12 @@ class StoredState(Struct, frozen=True):
 
 
 async def restore(
-    store: Store, registry: Registry, sessions: Sessions, commands: Commands, advisors: AdvisorHost
+    store: Store,
+    registry: Registry,
+    sessions: Sessions,
+    commands: Commands,
+    advisors: AdvisorHost,
+    roots: ProjectRoots,
 ) -> int:
     """Restores all sessions and returns their number. Raises StoreError and sqlite3.Error.
 
@@ -54,7 +67,7 @@ async def restore(
     for session in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
             state = _latest(await store.read(functools.partial(_read, session)), store)
-            live = _session(state.session, registry, sessions)
+            live = await _session(state.session, registry, sessions, roots)
             _outbox(state, live)
             await _send_unsent(state, live, commands, advisors)
         except (DamagedRow, msgspec.MsgspecError, ProtocolError) as error:
@@ -113,14 +126,25 @@ def _superseded(popup_id: int, db: Database) -> None:
     SessionStore(db).superseded(popup_id)
 
 
-def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> LiveSession:
-    engine = unpack(stored.identify, Identify).engine or None
+async def _session(
+    stored: StoredSession, registry: Registry, sessions: Sessions, roots: ProjectRoots
+) -> LiveSession:
+    identify = unpack(stored.identify, Identify)
+    engine = identify.engine or None
     try:
         choice = registry.choose(engine.name, engine.version) if engine else None
     except UserError as error:
         log.warning("session %s is restored without an adapter: %s", stored.id, error)
         choice = None
-    return sessions.restore(stored, choice)
+    project = identify.project
+    if (
+        project
+        and isinstance(project.root, str)
+        and not await roots.may_read(project.root, owner_of(identify))
+    ):
+        # It was registered for the last run only, or isn't any more. Its editor is asked when it returns.
+        identify = replace(identify, project=replace(project, root=UNSET))
+    return sessions.restore(stored, identify, choice)
 
 
 def _outbox(state: StoredState, live: LiveSession) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from accel.workload import Input, Limits, Workload, WorkloadError, validate_outp
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import MAX_INLINE, Error, InputRef, Request, Result, ResultMeta, Translatable
+from bridge.project.privacy import ProjectPrivacy
 from bridge.server.cache import CachedExecutor
 from bridge.server.executors import BlobExecutor, Response, output_ref
 from bridge.server.project_paths import confine
+from bridge.store.blob_encryption import is_encrypted
 from bridge.store.blobs import BlobStore
 
 log = logging.getLogger(__name__)
@@ -77,14 +80,17 @@ class Runner:
         limits: Limits,
         inline: int = MAX_INLINE,
         cache: CachedExecutor | None = None,
+        private: Sequence[str] = (),
     ) -> None:
-        """`inline` is the maximum size of `data` in a frame, in bytes."""
+        """`inline` is the maximum size of `data` in a frame, in bytes; `private` is as for `confine`."""
+        self._private = private
         self.workloads = workloads
         self._executor = executor
         self._cache = cache
         self._blobs = blobs
         self._limits = limits
         self._max_inline = inline
+        self._privacy = ProjectPrivacy()
         self._inline = {name: w.load() for name, w in workloads.items() if w.inline}
 
     def is_inline(self, request: Request) -> bool:
@@ -127,6 +133,7 @@ class Runner:
         if workload is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=name)
         deadline_s = None if deadline_ms is None else deadline_ms / 1000
+        inputs = await self._plain(inputs)
         try:
             job = Job.parse(workload, params, inputs, deadline_s=deadline_s, priority=priority, token=token)
             if self._cache is None:
@@ -134,6 +141,22 @@ class Runner:
             return await self._cache.run(job, fresh=not cache)
         except WorkloadError as error:
             raise as_request_error(error, name, deadline_ms, token) from None
+
+    async def _plain(self, inputs: Sequence[Input]) -> Sequence[Input]:
+        """Replaces encrypted blobs by their plain copies. Raises RequestError `not_found`."""
+        folder = str(self._blobs.folder)
+        if not any(os.path.dirname(one.path) == folder and is_encrypted(one.path) for one in inputs):
+            return inputs
+
+        def copies() -> list[Input]:
+            return [
+                Input(one.name, str(self._blobs.plain(Path(one.path))))
+                if os.path.dirname(one.path) == folder
+                else one
+                for one in inputs
+            ]
+
+        return await asyncio.to_thread(copies)
 
     def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:
         """Returns a request's inputs as files. Raises RequestError `not_found`, `forbidden`, `bad_input`."""
@@ -168,9 +191,10 @@ class Runner:
                 size, limit = f"{len(ref.data)} bytes", f"{self._max_inline} bytes in a frame"
                 hint = text("Upload it to /blobs and refer to the blob instead.")
                 raise RequestError(errors.TOO_LARGE, hint, name=ref.name, size=size, limit=limit, setting="")
-            return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
+            private = root is not None and self._privacy.covers(root / ref.name)
+            return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data, private=private))))
         assert isinstance(ref.path, str)
-        return Input(ref.name, confine(ref.path, root))
+        return Input(ref.name, confine(ref.path, root, self._private, fixed=True), confined=True)
 
 
 def deadline_exceeded(workload: str, deadline_ms: int | None, *, begun: bool) -> RequestError:

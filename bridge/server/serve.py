@@ -10,25 +10,34 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from filelock import FileLock, Timeout
 
 from accel.devices import Device, probe
+from accel.execution import sandbox
 from accel.text import AnyText, joined, text
 from bridge import __version__
 from bridge.core import auth
 from bridge.core.errors import UserError
 from bridge.core.messages import PROTOCOL
 from bridge.core.settings import Settings
+from bridge.core.text import printable
 from bridge.host.host import Registry
-from bridge.paths import ConnectionFile, Paths
+from bridge.host.plugin_policy import write_known
+from bridge.paths import ConnectionFile, FileState, Paths, file_state, private_umask, write_private
 from bridge.server import logs
 from bridge.server.app import Bridge
 from bridge.server.door import CLIENT, SPARE_FILES, Acceptor, ClientSocket
-from bridge.server.uvicorn_protocols import server_config
+from bridge.server.unix_socket import listen_locally
+from bridge.server.uvicorn_protocols import HttpProtocol, server_config
+from bridge.store.home import HomeInUseError, HomeLock, close_files, create_folders
+
+if TYPE_CHECKING:
+    from bridge.server.tls import Certificate
 
 
 def raise_file_limit(connections: int) -> None:
@@ -65,30 +74,87 @@ SWITCH_S = 0.0005
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
     """Runs the daemon until SIGINT or SIGTERM. Raises UserError if it can't start."""
-    with logs.configure_logging(settings, registry):
+    with private_umask(), logs.configure_logging(settings, registry):
         raise_file_limit(settings["connections"])
         _main(settings, paths, registry, say)
 
 
 def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
-    with _lock(paths), _listen(settings["host"], settings["port"], say) as listener:
+    with contextlib.ExitStack() as held:
+        lock = held.enter_context(_lock(paths))
+        close_files(paths, settings["log_file"])
+        certificate = _certificate(settings, paths)
+        listener = held.enter_context(_listen(settings["host"], settings["port"], say))
+        local = held.enter_context(listen_locally(paths.socket_file))
         sys.setswitchinterval(SWITCH_S)
         bridge = Bridge(settings, paths, registry)
-        server = Server(bridge, listener, paths, say)
+        server = Server(bridge, listener, paths, say, certificate, local)
+        server.lock = lock
         # Handle it before uvicorn handles signals, and after, when it raises SIGTERM again.
         signal.signal(signal.SIGTERM, server.handle_exit)
+        if sys.platform != "win32" and certificate is not None and not _has_terminal():
+            # A service's signal to read its files again. In a terminal it means that the window was closed.
+            signal.signal(signal.SIGHUP, server.reload_certificate)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(server.serve(sockets=[listener]))
+            runner.run(server.serve(sockets=[listener] if local is None else [listener, local]))
     say(text("PopBridge has stopped."))
+
+
+def _certificate(settings: Settings, paths: Paths) -> Certificate | None:
+    """Returns the daemon's certificate; None without TLS. Raises UserError."""
+    host = settings["host"]
+    if settings["tls"] == "off":
+        if not auth.is_loopback(host):
+            name = "" if host in auth.ANY_ADDRESS else f" --name {host}"
+            raise UserError(
+                text(
+                    "`host` is {host}, which other machines can reach; that needs TLS. Run `popbridge certs "
+                    "init{name}`, then set `tls` to on.",
+                    host=repr(host),
+                    name=name,
+                )
+            )
+        return None
+    # It imports cryptography, which takes longer than the rest of the start.
+    from bridge.server.tls import Certificate
+
+    certificate = Certificate(settings, paths)
+    certificate.check_host(host)
+    return certificate
+
+
+def _has_terminal() -> bool:
+    """Whether the process belongs to a terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | getattr(os, "O_NOCTTY", 0)))
+    except OSError:
+        return False
+    return True
 
 
 class Server(uvicorn.Server):
     """A uvicorn server that writes connection.json and finishes requests before it closes sockets."""
 
     _loop: asyncio.AbstractEventLoop | None = None
+    lock: HomeLock | None = None
+    _written: FileState | None = None
+    """The state of `connection.json` as it was written last."""
 
-    def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
-        super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"]))
+    def __init__(
+        self,
+        bridge: Bridge,
+        listener: socket.socket,
+        paths: Paths,
+        say: Say,
+        certificate: Certificate | None = None,
+        local: socket.socket | None = None,
+    ) -> None:
+        """`local` is the Unix socket, if there is one."""
+        self._has_local = local is not None
+        changes: dict[str, Any] = {} if certificate is None else {"http": certificate.listener(HttpProtocol)}
+        super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"], **changes))
+        self._certificate = certificate
+        self._watching: asyncio.Task[None] | None = None
         self._bridge = bridge
         self._listener = listener
         self._paths = paths
@@ -113,6 +179,7 @@ class Server(uvicorn.Server):
         self._loop, self._exit = asyncio.get_running_loop(), asyncio.Event()
         # Each tenth of uvicorn's ticks renews the header with the date.
         while not await self.on_tick(0):
+            self._check_home()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._exit.wait()
@@ -126,17 +193,11 @@ class Server(uvicorn.Server):
         # uvicorn accepts no connections itself: the door does.
         await super().startup([])
         self.servers = [Acceptor(each, self._bridge.door, self._protocol) for each in sockets or ()]  # type: ignore[misc]
-        host, port = self._listener.getsockname()[:2]
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        file = ConnectionFile(
-            ws=f"ws://{address}/ws",
-            http=f"http://{address}",
-            token=self._bridge.authenticator.local_token,
-            pid=os.getpid(),
-            protocol=PROTOCOL,
-        )
+        if self._certificate is not None:
+            self._watching = asyncio.create_task(self._certificate.watch(self._show_certificate))
+        file = self._connection_file()
         try:
-            file.write(self._paths.connection_file)
+            self._write(file)
         except OSError as error:
             self._reason = f"can't write {self._paths.connection_file}"
             await self.shutdown(sockets)
@@ -151,10 +212,91 @@ class Server(uvicorn.Server):
             "PopBridge %s started at %s (data: %s, workers: %d, process %d)",
             __version__, file.ws, self._paths.data, self._bridge.workers, file.pid,
         )  # fmt: skip
+        self._remember_plugins()
         # A CUDA driver may take seconds, so serve clients meanwhile.
         device = await asyncio.to_thread(probe)
         gpu = self._bridge.settings["gpu"]
-        self._say(startup_line(address, device, self._bridge.registry, gpu=gpu))
+        on = self._bridge.settings["worker.sandbox"]
+        missing = sandbox.support() if on else text("the setting worker.sandbox is off")
+        self._say(startup_line(file.ws, device, self._bridge.registry, gpu=gpu, sandbox=missing))
+
+    def _connection_file(self) -> ConnectionFile:
+        """Returns what `connection.json` says now."""
+        host, port = self._listener.getsockname()[:2]
+        certificate, leaf = self._certificate, None
+        if certificate is not None:
+            host, leaf = certificate.host_for(host), certificate.leaf
+            self._bridge.handshake.certified_names = leaf.names
+            self._bridge.authenticator.fingerprint = leaf.fingerprint
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        secure = "" if leaf is None else "s"
+        return ConnectionFile(
+            ws=f"ws{secure}://{address}/ws",
+            http=f"http{secure}://{address}",
+            token=self._bridge.authenticator.local_token,
+            pid=os.getpid(),
+            protocol=PROTOCOL,
+            fingerprint=leaf.fingerprint if leaf is not None else None,
+            ca=leaf.ca if leaf is not None else None,
+            unix=os.fspath(self._paths.socket_file) if self._has_local else None,
+        )
+
+    def _write(self, file: ConnectionFile) -> None:
+        """Writes `connection.json`, and `ca.pem` with TLS. Raises OSError."""
+        if file.ca is not None:
+            write_private(self._paths.ca_file, file.ca.encode())
+        else:
+            self._paths.ca_file.unlink(missing_ok=True)
+        file.write(self._paths.connection_file)
+        self._written = file_state(self._paths.connection_file)
+
+    def _show_certificate(self, leaf: object) -> None:
+        """Tells clients of another certificate."""
+        try:
+            self._write(self._connection_file())
+        except OSError as error:
+            log.error("can't write %s: %s", self._paths.connection_file, error.strerror)
+
+    def reload_certificate(self, sig: int, frame: FrameType | None) -> None:
+        """Handles SIGHUP."""
+        if self._certificate is not None and (loop := self._loop) is not None:
+            loop.call_soon_threadsafe(self._certificate.reload)
+
+    def _check_home(self) -> None:
+        """Writes `connection.json` and locks the lock file again if somebody has deleted or replaced them.
+
+        Ends the daemon if another one was faster, because both would write to the same files.
+        """
+        if self.lock is not None and not self.lock.renew():
+            self._reason = "another daemon uses its folders, whose lock was deleted"
+            log.error("PopBridge must stop: %s", self._reason)
+            self.should_exit = True
+            return
+        path = self._paths.connection_file
+        if file_state(path) == self._written:
+            return
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write(self._connection_file())
+        except OSError as error:
+            # It is tried again each second.
+            log.debug("can't write %s: %s", path, error.strerror)
+        else:
+            log.warning("%s was deleted or replaced while the daemon runs; it is written again", path)
+
+    def _remember_plugins(self) -> None:
+        """Logs new plugins, and stores all for the next daemon."""
+        registry = self._bridge.registry
+        for name in plugin_news(registry):
+            log.warning("plugin %s is new, or has another version, since the last start", name)
+        try:
+            plugins = (
+                (one.name, one.distribution, one.version) for one in registry.plugins if not one.is_own
+            )
+            write_known(self._paths.plugins_file, plugins)
+        except OSError as error:
+            # They are called new again.
+            log.warning("%s can't be written: %s", self._paths.plugins_file, error)
 
     def _protocol(self, client: ClientSocket) -> asyncio.Protocol:
         """Returns the protocol of an accepted connection."""
@@ -170,19 +312,28 @@ class Server(uvicorn.Server):
         log.info("PopBridge is stopping: %s", self._reason)
         # Windows can't delete a file while a client reads it; the next daemon overwrites it.
         with contextlib.suppress(OSError):
-            self._paths.connection_file.unlink(missing_ok=True)
+            # Not that of a daemon that has taken over.
+            if file_state(self._paths.connection_file) == self._written:
+                self._paths.connection_file.unlink(missing_ok=True)
+            self._paths.ca_file.unlink(missing_ok=True)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self._bridge.finish()
         await super().shutdown(sockets)
         await self._bridge.stop()
         log.info("PopBridge stopped")
 
 
-def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> AnyText:
-    """Returns the line that `popbridge serve` prints when ready."""
+def startup_line(
+    ws: str, device: Device, registry: Registry, *, gpu: bool = True, sandbox: AnyText = ""
+) -> AnyText:
+    """Returns the line that `popbridge serve` prints when ready. `sandbox` is why workers aren't restricted,
+    or only in part."""
     adapters = [f"{a.name} ({a.versions})" for a in registry.adapters] or text("none")
     count, broken = len(registry.workloads), registry.disabled
     parts: list[AnyText] = [
-        text("PopBridge {version} at {address}", version=__version__, address=f"ws://{address}/ws"),
+        text("PopBridge {version} at {address}", version=__version__, address=ws),
         _in_use(device, gpu),
         text("adapters: {adapters}", adapters=adapters),
         text("workloads: {count} (see `popbridge workloads`)", count=count)
@@ -191,7 +342,22 @@ def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool 
     ]
     if broken:
         parts.append(text("disabled plugins: {names} (see `popbridge plugins`)", names=[*broken]))
+    if registry.blocked:
+        parts.append(text("blocked plugins: {names}", names=registry.blocked))
+    if news := plugin_news(registry):
+        parts.append(text("new plugins: {names} (see `popbridge plugins`)", names=news))
+    if sandbox:
+        parts.append(text("worker processes aren't fully restricted: {reason}", reason=sandbox))
     return joined(parts, text("{head} | {rest}"))
+
+
+def plugin_news(registry: Registry) -> list[str]:
+    """Returns the plugins that are new, or have another version, since the last daemon, for people."""
+    return [
+        printable(f"{plugin.name} ({plugin.distribution} {plugin.version})".replace(" )", ")"))
+        for plugin in registry.plugins
+        if plugin.news
+    ]
 
 
 def _in_use(device: Device, gpu: bool) -> AnyText:
@@ -209,22 +375,20 @@ def _in_use(device: Device, gpu: bool) -> AnyText:
 
 
 @contextlib.contextmanager
-def _lock(paths: Paths) -> Iterator[None]:
-    """Holds the lock of the only daemon. Raises UserError if one is running or a folder can't be created."""
-    try:
-        # The runtime folder may be inside the data folder, whose mode is only set if it is created by itself.
-        for folder in (paths.data, paths.runtime, paths.cache):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(paths.lock_file)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(_is_running(paths)) from None
-    except OSError as error:
-        raise _cant_use(paths, error) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _lock(paths: Paths) -> Iterator[HomeLock]:
+    """Holds the lock of the only daemon. Raises UserError if one is running or a folder can't be used."""
+    with contextlib.ExitStack() as held:
+        try:
+            create_folders(paths)
+            lock = held.enter_context(HomeLock(paths))
+        except HomeInUseError:
+            raise UserError(_is_running(paths)) from None
+        except OSError as error:
+            raise _cant_use(paths, error) from None
+        # One that was killed left it, and its port may be another user's program's by now.
+        with contextlib.suppress(OSError):
+            paths.connection_file.unlink()
+        yield lock
 
 
 def _cant_use(paths: Paths, error: OSError) -> UserError:
@@ -255,10 +419,14 @@ def _cant_use(paths: Paths, error: OSError) -> UserError:
 
 
 def _is_running(paths: Paths) -> AnyText:
+    # A daemon that has just started writes the file soon, and one whose file was deleted does so each second.
+    deadline = time.monotonic() + 2.0
+    while not paths.connection_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
     try:
         file = ConnectionFile.read(paths.connection_file)
     except UserError:
-        return text("PopBridge is already running; stop it first.")
+        return text("PopBridge is already running with the data in {data}; stop it first.", data=paths.data)
     return text(
         "PopBridge is already running at {address} (process {pid}); stop it first.",
         address=file.ws,
@@ -269,13 +437,6 @@ def _is_running(paths: Paths) -> AnyText:
 @contextlib.contextmanager
 def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
     """Opens a listening socket. If `port` is taken, the system chooses another. Raises UserError."""
-    if not auth.is_loopback(host):
-        raise UserError(
-            text(
-                "`host` is {host}; it must be a loopback address such as 127.0.0.1.",
-                host=host,
-            )
-        )
     try:
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:

@@ -14,13 +14,12 @@ from sqlite_utils import Database
 
 from bridge.api import Adapter
 from bridge.core import auth, errors
-from bridge.core.access import LOCAL_ID
 from bridge.core.errors import RemoteProtocolError, StoreError
 from bridge.core.messages import Identify
 from bridge.core.session import Session
 from bridge.core.versions import Choice
-from bridge.server.live_session import NO_LIMIT, LiveSession, Total
-from bridge.store.records import StoredSession, unpack
+from bridge.server.live_session import NO_LIMIT, LiveSession, Total, owner_of
+from bridge.store.records import StoredSession
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
 
@@ -89,7 +88,7 @@ class Sessions:
         if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
             raise unknown_session(resume.session)
         # Sessions of PopBridge 0.2 and older don't say whose they are: all were the local user's.
-        if (live.identify.auth.id or LOCAL_ID) != (identify.auth.id or LOCAL_ID):
+        if live.owner != owner_of(identify):
             raise unknown_session(resume.session)
         live.identified(identify, choice)
         # The token stays the same, because a new one would be lost if `ready` never arrived.
@@ -136,11 +135,21 @@ class Sessions:
         if self._retries.get(session_id) is task:
             del self._retries[session_id]
 
-    def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
+    def restore(
+        self, stored: StoredSession, identify: Identify, choice: Choice[Adapter] | None
+    ) -> LiveSession:
         """Restores a session of an earlier run; its keep time starts anew."""
         session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
-        identify = unpack(stored.identify, Identify)
         return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
+
+    def allowed(self, live: LiveSession, identify: Identify) -> None:
+        """Records and stores an `identify` whose project may be read from now on."""
+        live.identified(identify, live.choice)
+
+        def keep(db: Database) -> None:
+            SessionStore(db).identified(live.id, identify)
+
+        self._store.submit(keep, lambda: log.error("the project of session %s is not stored", live.id))
 
     @property
     def idle(self) -> bool:
@@ -185,12 +194,23 @@ class Sessions:
             log.warning(
                 "session %s is ended, as all sessions together exceed the limit: %s", worst.id, reason
             )
-            self.forget(worst.id)
-            self._ended.append(worst)
-            # If a client doesn't read, its close frame is delayed.
-            task = asyncio.create_task(worst.drop(errors.TOO_SLOW, reason))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._end(worst, errors.TOO_SLOW, reason)
+
+    def revoke(self, token_id: str, reason: str) -> int:
+        """Ends all sessions of a token that is no longer valid; returns how many."""
+        found = [live for live in self._live.values() if live.identify.auth.id == token_id]
+        for live in found:
+            log.warning("session %s is ended: %s", live.id, reason)
+            self._end(live, errors.TOKEN_REVOKED, reason)
+        return len(found)
+
+    def _end(self, live: LiveSession, close: errors.CloseCode, reason: str) -> None:
+        self.forget(live.id)
+        self._ended.append(live)
+        # If a client doesn't read, its close frame is delayed.
+        task = asyncio.create_task(live.drop(close, reason))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def forget(self, session_id: str) -> None:
         """Removes a session, which can't be resumed any more."""

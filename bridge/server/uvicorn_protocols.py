@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import http
+import logging
 import random
 from typing import Any, Protocol
 
@@ -22,8 +23,11 @@ from websockets.server import ServerProtocol
 
 from bridge.core import auth
 from bridge.core.messages import MAX_FRAME
+from bridge.server import unix_socket
 from bridge.server.door import CLIENT, ClientSocket
 from bridge.server.websocket import Inbox, framed
+
+log = logging.getLogger(__name__)
 
 
 class HttpProtocol(H11Protocol):
@@ -54,6 +58,12 @@ class HttpProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if (peer := unix_socket.local_peer(transport)) is not None:
+            self.client = peer
+            if not unix_socket.is_admitted(peer[1]):
+                # The socket's mode keeps others out, unless somebody has changed it.
+                log.warning("a program of the user %d was refused at the Unix socket", peer[1])
+                transport.abort()
         self._start_deadline(self.request_deadline_s, "head")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -194,6 +204,8 @@ _WRITABLE = asyncio.Event()
 """Shared by all connections that can be written to."""
 _WRITABLE.set()
 
+NO_STATE: dict[str, Any] = {}
+"""The state of a connection whose scope has it."""
 SHUTDOWN_S = 5
 """Seconds that a stopping daemon waits for connections to end."""
 
@@ -228,6 +240,10 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         # `asyncio.Event` and `Queue` take 1 to 3 KiB, for each of thousands of idle connections.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.client = self.client or unix_socket.local_peer(transport)
 
     def pause_writing(self) -> None:
         self.writable = asyncio.Event()
@@ -274,8 +290,13 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             return
         await super().send(message)
         if message["type"] == "websocket.accept":
-            # Not needed any more, and as large as the rest of the connection.
+            # Not needed any more, and as large as the rest of the connection. websockets keeps the request.
+            self.request.headers.clear()
             del self.request, self.response
+            del self.scope["asgi"], self.scope["extensions"]
+            self.app_state = NO_STATE
+            # Rebuilt, the table of attributes is half as large.
+            self.__dict__ = dict(self.__dict__)
         if message["type"] == "websocket.close":
             self._abort_later()
         if message["type"] == "websocket.http.response.body":

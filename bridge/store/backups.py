@@ -18,6 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 from sqlite_utils import Database
 
+from accel.atomic_file import sync_folder
 from accel.text import text
 from bridge.store.database import (
     applied_migrations,
@@ -30,7 +31,6 @@ from bridge.store.database import (
     open_for_inspection,
     replace_database,
     sync,
-    sync_folder,
     wal_size,
 )
 from bridge.store.integrity import tables
@@ -59,8 +59,10 @@ STARTUP_QUERIES = (
 class DailyBackup:
     """Makes a backup on each day (UTC) on which the daemon runs, and keeps the latest seven."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, lock: threading.Lock | None = None) -> None:
+        """`lock` is held while a backup is made."""
         self._database = database
+        self._lock = lock or threading.Lock()
         self._cancelled = threading.Event()
 
     async def run(self) -> None:
@@ -82,7 +84,8 @@ class DailyBackup:
         try:
             today = datetime.now(UTC)
             if all(backup_time(path).date() != today.date() for path in list_backups(self._database)):
-                result = make_backup(self._database, self._step)
+                with self._lock:
+                    result = make_backup(self._database, self._step)
                 log.info("the database was backed up to %s", result)
         # A failed backup must not stop the daemon.
         except Exception as error:
@@ -198,7 +201,7 @@ def restore(backup: Path, database: Path) -> Restored:
     No daemon may be running. Raises OSError, and sqlite3.Error for a backup that is damaged, newer than this
     PopBridge, or another program's.
     """
-    database.parent.mkdir(parents=True, exist_ok=True)
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = database.with_name(f".{database.name}.{uuid.uuid4().hex[:12]}")
     try:
         with contextlib.closing(open_for_inspection(backup)) as source:
@@ -250,6 +253,15 @@ def _refuse_foreign(source: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(text("it isn't a PopBridge database"))
     if newer_migrations(db, migrations):
         raise sqlite3.DatabaseError(text("it was made by a newer PopBridge; update PopBridge first"))
+
+
+def set_aside(database: Path) -> Path:
+    """Renames the database, which no program may have open, and returns its new name. Raises sqlite3.Error
+    and OSError."""
+    old = _keep(database)
+    database.unlink()
+    sync_folder(database.parent)
+    return old
 
 
 def _keep(database: Path) -> Path:

@@ -8,6 +8,8 @@ from functools import partial
 
 from msgspec import Struct
 
+from bridge.store.column_encryption import TABLES, LockedRow, unseal
+from bridge.store.records import UnreadableRow
 from bridge.store.store import Store
 
 ROWS_PER_READ = 200
@@ -42,7 +44,15 @@ ANSWER_REFERENCES = (BlobColumn("jobs", ("answer",), _ANSWERED),)
 """Answers stored for repeated keys; their blobs stay while there is room."""
 
 COLUMNS_WITHOUT_BLOBS = frozenset(
-    {("sessions", "identify"), ("jobs", "digest"), ("marks", "mark"), ("popup_textures", "textures")}
+    {
+        ("sessions", "identify"),
+        ("jobs", "digest"),
+        ("marks", "mark"),
+        ("popup_textures", "textures"),
+        ("encryption", "value"),
+        ("tokens", "stored_key"),
+        ("tokens", "server_key"),
+    }
 )
 """Packed columns that never contain the name of a blob."""
 
@@ -76,13 +86,24 @@ def blob_names_in(data: bytes) -> set[str]:
 def _slice(holder: BlobColumn, after: int, connection: sqlite3.Connection) -> tuple[int | None, set[str]]:
     """Returns the last row read (None after the end) and the names found."""
     # Rows that don't count are read too: otherwise one slice might scan a whole large table.
+    key = TABLES[holder.table].key
     rows = connection.execute(
-        f"SELECT rowid, {holder.where}, {', '.join(holder.columns)} FROM {holder.table} "
+        f"SELECT rowid, {holder.where}, {', '.join((*key, *holder.columns))} FROM {holder.table} "
         f"WHERE rowid > ? ORDER BY rowid LIMIT {ROWS_PER_READ}",
         (after,),
     ).fetchall()
-    counted = (value for row in rows if row[1] for value in row[2:])
-    names = {name for value in counted for name in blob_names_in(_bytes(value))}
+    names: set[str] = set()
+    for row in rows:
+        if row[1]:
+            place = row[2 : 2 + len(key)]
+            for column, value in zip(holder.columns, row[2 + len(key) :], strict=True):
+                try:
+                    names |= blob_names_in(_bytes(unseal(connection, holder.table, place, column, value)))
+                except LockedRow:
+                    # Its blobs are needed once the key is back.
+                    raise
+                except UnreadableRow:
+                    continue
     return (rows[-1][0] if rows else None), names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import itertools
 import logging
 import os
@@ -23,6 +24,8 @@ from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.settings import MIN_BLOB_KEEP_S
+from bridge.store.blob_encryption import PlainCopies, is_encrypted, plain_size, seal_file, seal_in_place
+from bridge.store.encryption import SealError, Vault
 from bridge.store.uploads import PART_KEEP_S, PartialBlob, PartialBlobs, Upload
 
 Clock = Callable[[], float]
@@ -129,10 +132,21 @@ class BlobStore:
     A file's modification time is its last use. All methods are thread-safe.
     """
 
-    def __init__(self, folder: Path, max_size: int, quota: int = 0, ages: BlobClock | None = None) -> None:
-        """`max_size` limits a single blob and `quota` all of them, in bytes; a quota of 0 means none. Raises
-        OSError."""
+    def __init__(
+        self,
+        folder: Path,
+        max_size: int,
+        quota: int = 0,
+        ages: BlobClock | None = None,
+        *,
+        vault: Vault | None = None,
+        seals: bool = False,
+    ) -> None:
+        """`max_size` limits a single blob and `quota` all of them, in bytes; a quota of 0 means none. Private
+        blobs, with `seals` all, are encrypted with `vault`. Raises OSError."""
         self.folder = folder
+        self.vault = vault or Vault()
+        self._seals = seals
         self.max_size = max_size
         self.quota = quota
         self.ages = ages or BlobClock()
@@ -152,6 +166,12 @@ class BlobStore:
             draft.unlink(missing_ok=True)
         for gone in folder.glob(".*.gone"):
             os.replace(gone, folder / gone.stem[1:])
+        self.drafts = folder / "private"
+        """Where workers write private outputs, which are encrypted at once. What an earlier daemon left there
+        was never delivered."""
+        for entry in self.drafts.iterdir() if self.drafts.is_dir() else ():
+            entry.unlink(missing_ok=True)
+        self._copies = PlainCopies(folder, self.vault)
         self.parts = PartialBlobs(folder / "uploads")
         self._parts_path = str(self.parts.folder)
 
@@ -210,19 +230,51 @@ class BlobStore:
                     os.utime(path)
         return path
 
-    def put(self, data: bytes) -> str:
-        """Stores `data` and returns its name. Raises RequestError `too_large`, `storage_full` or
-        `out_of_descriptors`."""
+    @property
+    def seals(self) -> bool:
+        """Whether all blobs are encrypted."""
+        return self._seals and bool(self.vault.form)
+
+    def size_of(self, name: str) -> int:
+        """Returns a blob's size in bytes. Raises RequestError like `path`."""
+        path = self.path(name)
+        size = path.stat().st_size
+        return plain_size(size) if is_encrypted(path) else size
+
+    def plain(self, path: Path) -> Path:
+        """Returns a file with the content of the blob at `path`: that itself, or a copy if it is encrypted.
+
+        The copy exists as long as work knows it, and some minutes more. Decrypting takes 1 ms per MiB. Raises
+        RequestError `not_found` for a blob that can't be decrypted.
+        """
+        if not is_encrypted(path):
+            return path
+        try:
+            return self._copies.copy(path)
+        except SealError as error:
+            log.error("blob %s can't be decrypted: %s", path.name, error)
+            raise RequestError(errors.NOT_FOUND, name=text("Blob {name}", name=path.name)) from None
+
+    def is_copy(self, path: str) -> bool:
+        """Whether a file is the plain copy of an encrypted blob."""
+        return os.path.dirname(path) == str(self._copies.folder)
+
+    def put(self, data: bytes, *, private: bool = False) -> str:
+        """Stores `data` and returns its name. Raises RequestError `too_large`, `storage_full`
+        or `out_of_descriptors`."""
         name = hashlib.sha256(data).hexdigest()
+        private = self.seals or (private and bool(self.vault.form))
         with contextlib.suppress(RequestError):
-            self.use(name)
+            path = self.use(name)
+            if private and not is_encrypted(path):
+                self._seal(path, name)
             return name
         self.refuse_size(f"Blob {name}", len(data))
         self.refuse_full(f"Blob {name}", len(data))
         draft = self.folder / f".{uuid.uuid4().hex}.part"
         try:
             self.ready()
-            draft.write_bytes(data)
+            draft.write_bytes(data) if not private else self._write_sealed(draft, data, name)
             self.adopt(draft, name)
         except OSError as error:
             raise write_error(f"Blob {name}", error) from None
@@ -235,8 +287,30 @@ class BlobStore:
         """Starts an upload or continues `part`. Raises RequestError `bad_input` for an invalid name."""
         return Upload(self, self.place(name), part)
 
+    def _write_sealed(self, draft: Path, data: bytes, name: str) -> None:
+        with draft.open("xb") as target:
+            seal_file(io.BytesIO(data), target, self.vault, name)
+
+    def _seal(self, path: Path, name: str) -> None:
+        """Encrypts a file in place. Raises OSError."""
+        before = path.stat()
+        seal_in_place(path, self.vault, name)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    def adopt_private(self, name: str) -> None:
+        """Encrypts an output that a worker wrote to `drafts` and moves it to the blob's path. Raises
+        OSError."""
+        draft = self.drafts / name
+        # Two jobs may have made the same.
+        with contextlib.suppress(FileNotFoundError):
+            if self.vault.form:
+                self._seal(draft, name)
+            self.adopt(draft, name)
+
     def adopt(self, draft: Path, name: str) -> None:
         """Moves a complete, verified file to the blob's path. Raises OSError."""
+        if self.seals and not is_encrypted(draft):
+            self._seal(draft, name)
         # Virus scanners open new files; wait for them without holding the lock.
         for wait_s in WAITS_S:
             with contextlib.suppress(PermissionError):
@@ -249,12 +323,28 @@ class BlobStore:
         with self._lock:
             place = self.folder / name
             # Windows can't replace a file that a worker has open, and there is no need to.
-            if _is_complete(place):
+            if _is_complete(place) and (is_encrypted(place) or not is_encrypted(draft)):
                 draft.unlink(missing_ok=True)
                 os.utime(place)
                 return
             os.replace(draft, place)
             self.came(name, size)
+
+    def seal_old(self, path: str) -> os.stat_result | None:
+        """Encrypts a blob from before all were encrypted. Returns its new state, None if it is unchanged."""
+        if not self.seals or is_encrypted(path):
+            return None
+        with self._lock:
+            self._seal(Path(path), os.path.basename(path))
+            return os.stat(path)
+
+    def expire_copies(self, before: float) -> None:
+        """Deletes plain copies that weren't used since `before`. Raises OSError."""
+        self._copies.expire(before)
+
+    def close(self) -> None:
+        """Deletes all plain copies."""
+        self._copies.close()
 
     def refuse_size(self, name: str, size: int) -> None:
         """Raises RequestError `too_large` if `size` exceeds the limit."""
@@ -432,6 +522,7 @@ class Sweep:
         self._new: set[str] = set()
         self.candidates: list[EvictionCandidate] = []
         store.parts.expire(store.ages.now() - PART_KEEP_S)
+        store.expire_copies(self._young)
 
     def step(self) -> bool:
         """Examines some files. Returns False after the last."""
@@ -460,6 +551,8 @@ class Sweep:
             if is_expired and self._store.remove(entry.name, before) is not None:
                 return
             if found.st_mtime < self._young:
+                # No work has it open.
+                found = self._store.seal_old(entry.path) or found
                 self.candidates.append(EvictionCandidate(found.st_mtime, entry.name, found.st_size))
         if found.st_mtime >= self._begun:
             self._new.add(entry.name)

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 from sqlite_utils import Database
 
+from bridge.store.column_encryption import seal, unseal
 from bridge.store.records import pack, unpack
 
 Stamp = tuple[int, int, int]
@@ -56,7 +57,7 @@ class TextureClaims:
         )
         self._connection.execute(
             "INSERT INTO popup_textures (popup, project, advisor, textures) VALUES (?, ?, ?, ?)",
-            (popup_id, project, advisor, pack(states)),
+            (popup_id, project, advisor, self._seal(popup_id, states)),
         )
 
     def taken(self, project: str, advisor: str, paths: Collection[str]) -> dict[str, tuple[int, str]]:
@@ -70,7 +71,8 @@ class TextureClaims:
         )
         found: dict[str, tuple[int, str]] = {}
         for popup_id, owner, textures in rows.fetchall():
-            found |= dict.fromkeys(paths & unpack(textures, dict[str, Any]).keys(), (popup_id, owner))
+            known = unpack(self._unseal(popup_id, textures), dict[str, Any])
+            found |= dict.fromkeys(paths & known.keys(), (popup_id, owner))
         return found
 
     def of(self, popup_id: int) -> dict[str, TextureState]:
@@ -78,5 +80,11 @@ class TextureClaims:
         row = self._connection.execute(
             "SELECT textures FROM popup_textures WHERE popup = ?", (popup_id,)
         ).fetchone()
-        states: dict[str, TextureState] = unpack(row[0], dict[str, TextureState]) if row else {}
-        return states
+        states: dict[str, TextureState] = {}
+        return unpack(self._unseal(popup_id, row[0]), dict[str, TextureState]) if row else states
+
+    def _seal(self, popup_id: int, states: States) -> object:
+        return seal(self._connection, "popup_textures", (popup_id,), "textures", pack(states))
+
+    def _unseal(self, popup_id: int, stored: Any) -> Any:
+        return unseal(self._connection, "popup_textures", (popup_id,), "textures", stored)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import sys
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,10 +14,22 @@ from urllib.parse import quote_from_bytes
 
 from sqlite_utils import Database, Migrations
 
-from accel.atomic_file import replace_file
+from accel.atomic_file import replace_file, sync_folder
 from accel.text import text
 from bridge.core.errors import StoreError, UserError
+from bridge.paths import create_private
 from bridge.store.blobs import NAME
+from bridge.store.column_encryption import (
+    STATE_TABLE,
+    VaultConnection,
+    form_of,
+    has_state,
+    load_hash_key,
+    needed_key,
+    store_hash_key,
+)
+from bridge.store.encryption import SealError, Vault, missing_key_error
+from bridge.store.master_key import FILE, MasterKey
 from bridge.store.records import FAILURES, as_store_error, integrity_error, is_damage
 
 MAX_MIGRATION_COPIES = 3
@@ -57,6 +68,7 @@ def check_integrity(copy: sqlite3.Connection, pragma: str = "integrity_check") -
 
 
 def _fill(source: sqlite3.Connection, draft: Path, check: Check, step: Step | None) -> None:
+    create_private(draft)
     with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as copy:
         if step is None:
             source.backup(copy)
@@ -90,17 +102,6 @@ def sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def sync_folder(folder: Path) -> None:
-    """Flushes a folder's entries to disk. Raises OSError."""
-    if sys.platform == "win32":
-        return  # Windows can't open folders for that, and NTFS journals names
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
-
-
 def dated_path(path: Path, word: str) -> Path:
     """Returns an unused name next to `path`, for example `popbridge.db.before-20260131-120000`."""
     now = datetime.now(UTC)
@@ -125,7 +126,7 @@ def back_up_before_migration(source: sqlite3.Connection, path: Path) -> Path:
 
 def copy_blobs(source: Path, target: Path) -> int:
     """Copies the blobs that `target` lacks and returns their number. Raises OSError."""
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
     missing = sorted(
         name for name in os.listdir(source) if NAME.fullmatch(name) and not (target / name).exists()
     )
@@ -146,27 +147,34 @@ def copy_blobs(source: Path, target: Path) -> int:
 BUSY_TIMEOUT_MS = 2000
 
 
-def connect_readonly(path: Path) -> sqlite3.Connection:
+def connect_readonly(path: Path, vault: Vault | None = None) -> VaultConnection:
     """Opens a read-only connection for use by one thread at a time. Raises sqlite3.Error."""
-    connection = _connect(path, "mode=ro")
+    connection = _connect(path, "mode=ro", vault)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     return connection
 
 
-def open_for_inspection(path: Path) -> sqlite3.Connection:
+def open_for_inspection(path: Path, vault: Vault | None = None) -> VaultConnection:
     """Like `connect_readonly`, but also works in a read-only folder. Raises sqlite3.Error."""
-    connection = connect_readonly(path)
+    connection = connect_readonly(path, vault)
     try:
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
         # In WAL mode, readers write to a file next to it. Without a log, `immutable` misses nothing.
         if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and not wal_size(path):
-            return _connect(path, "immutable=1")
+            return _connect(path, "immutable=1", vault)
         raise
     except FAILURES:
         connection.close()
         raise
+    return connection
+
+
+def connect_copy(path: Path, vault: Vault) -> VaultConnection:
+    """Opens a database file that no other connection uses, for changes in place. Raises sqlite3.Error."""
+    connection = _open(path, vault)
+    connection.execute("PRAGMA journal_mode = DELETE")
     return connection
 
 
@@ -176,9 +184,17 @@ def wal_size(path: Path) -> int:
     return wal.stat().st_size if wal.exists() else 0
 
 
-def _connect(path: Path, how: str) -> sqlite3.Connection:
-    address = f"{file_uri(path.resolve())}?{how}"
-    return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+def _connect(path: Path, how: str, vault: Vault | None) -> VaultConnection:
+    return _open(f"{file_uri(path.resolve())}?{how}", vault, uri=True)
+
+
+def _open(address: str | Path, vault: Vault | None, *, uri: bool = False) -> VaultConnection:
+    connection = sqlite3.connect(
+        address, uri=uri, isolation_level=None, check_same_thread=False, factory=VaultConnection
+    )
+    if vault is not None:
+        connection.vault = vault
+    return connection
 
 
 def file_uri(path: PurePath) -> str:
@@ -221,6 +237,18 @@ MARKS = (
 )
 POPUP_TEXTURES = """CREATE TABLE popup_textures (
     popup INTEGER PRIMARY KEY, project TEXT NOT NULL, advisor TEXT NOT NULL, textures BLOB NOT NULL)"""
+TOKENS = (
+    """CREATE TABLE tokens (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, stored_key BLOB NOT NULL,
+        server_key BLOB NOT NULL, created REAL NOT NULL, expires REAL, used REAL, revoked REAL)""",
+    "CREATE UNIQUE INDEX tokens_name ON tokens (name) WHERE revoked IS NULL",
+)
+RECEIPT_OWNERS = "ALTER TABLE receipts ADD COLUMN owner TEXT NOT NULL DEFAULT 'local'"
+ROOTS = """CREATE TABLE roots (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL, owner TEXT NOT NULL, source TEXT NOT NULL,
+    created TEXT NOT NULL, expires TEXT)"""
+AUDIT_HEAD = """CREATE TABLE audit_head (
+    id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, mac TEXT NOT NULL, seal TEXT NOT NULL)"""
 OPEN_POPUPS_INDEX = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Size in bytes to which the log is truncated."""
@@ -311,19 +339,50 @@ def popup_textures(db: Database) -> None:
     db.execute(POPUP_TEXTURES)
 
 
-def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:
+@migrations()
+def tokens(db: Database) -> None:
+    """Creates the tokens of clients."""
+    for statement in TOKENS:
+        db.execute(statement)
+
+
+@migrations()
+def owners_and_roots(db: Database) -> None:
+    """Creates the owners of receipts, and the folders that PopBridge may read."""
+    for statement in (RECEIPT_OWNERS, ROOTS):
+        db.execute(statement)
+
+
+@migrations()
+def audit_head(db: Database) -> None:
+    """Creates the record of the audit log's last entry."""
+    db.execute(AUDIT_HEAD)
+
+
+@migrations()
+def encryption(db: Database) -> None:
+    """Creates the state of encryption: the key for digests, and the form of the rows."""
+    db.execute(STATE_TABLE)
+
+
+def connect(path: Path, schema: Migrations, *, durable: bool = True, vault: Vault | None = None) -> Database:
     """Opens the database at `path` and creates or migrates its tables. For one thread at a time.
 
-    If `durable`, commits survive a power failure, otherwise only a killed process. Raises UserError if it
-    can't be migrated and is left unchanged; also raises FAILURES and OSError.
+    If `durable`, commits survive a power failure, otherwise only a killed process. Encrypted columns are
+    sealed and opened with `vault`. Raises UserError if it can't be migrated, or its master key is missing,
+    and is left unchanged; also raises FAILURES and OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # SQLite gives its log the same mode.
+    create_private(path)
+    connection = _open(path, vault)
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         db = Database(connection)
         connection.execute("BEGIN IMMEDIATE")
         _migrate(path, db, schema, keep=durable)
+        if vault is not None and schema is migrations:
+            _unlock(path, connection, vault)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
@@ -335,6 +394,19 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database
         connection.close()
         raise
     return db
+
+
+def _unlock(path: Path, connection: sqlite3.Connection, vault: Vault) -> None:
+    """Gives the vault the database's key for digests, or makes one. Raises UserError without the master
+    key."""
+    needed = needed_key(connection)
+    if needed is not None and needed not in vault.ids:
+        raise missing_key_error(path, needed, vault.place)
+    try:
+        if not load_hash_key(connection, vault):
+            store_hash_key(connection, vault)
+    except SealError as error:
+        raise integrity_error(f"table encryption: {error}") from None
 
 
 def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> None:
@@ -420,10 +492,47 @@ def _holds_rows(db: Database, schema: Migrations) -> bool:
     return any(db.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in _tables(db, schema))
 
 
-def open_database(path: Path) -> Database:
-    """Opens the daemon's database, creating or migrating it. Raises UserError if it can't be used."""
+class _FolderVault(Vault):
+    """A vault with the keys of a folder, which follows a rotation by another process."""
+
+    def __init__(self, master: MasterKey, *, seals: bool) -> None:
+        self._master = master
+        self._stamp = master.stamp()
+        ring = master.read()
+        super().__init__(ring.keys, seals=seals, place=ring.place)
+
+    def seal(self, data: bytes, context: str) -> bytes:
+        # The daemon deletes the earlier key as soon as no row needs it.
+        if (stamp := self._master.stamp()) != self._stamp:
+            self._stamp = stamp
+            self.use(self._master.read().keys)
+        return super().seal(data, context)
+
+
+def folder_vault(path: Path) -> Vault:
+    """Returns the vault for the database at `path`, with the keys of its folder, that seals as the database's
+    rows are sealed.
+
+    For commands; the daemon's settings may name other places. Raises UserError.
+    """
+    seals, needed = True, None
+    if path.exists():
+        with contextlib.suppress(*FAILURES), contextlib.closing(open_for_inspection(path)) as connection:
+            if has_state(connection):
+                seals, needed = form_of(connection) != "", needed_key(connection)
+    if needed is None and not (seals and (path.parent / FILE).exists()):
+        # The daemon makes the first key, and seals what it finds.
+        return Vault()
+    return _FolderVault(MasterKey.find(path.parent), seals=seals)
+
+
+def open_database(path: Path, vault: Vault | None = None) -> Database:
+    """Opens the daemon's database, creating or migrating it. Raises UserError if it can't be used.
+
+    Without `vault`, uses that of its folder.
+    """
     try:
-        return connect(path, migrations)
+        return connect(path, migrations, vault=folder_vault(path) if vault is None else vault)
     except (*FAILURES, OSError) as error:
         raise unusable_error(path, error) from None
 
@@ -452,8 +561,10 @@ def unusable_error(path: Path, error: Exception) -> UserError:
 
 
 def open_readonly(path: Path) -> Database | None:
-    """Opens the database read-only, even while a daemon runs, or returns None if it doesn't exist. Raises
-    UserError."""
+    """Opens the database read-only, even while a daemon runs, or returns None if it doesn't exist.
+
+    Raises UserError, also if its master key isn't in its folder.
+    """
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -470,7 +581,16 @@ def open_readonly(path: Path) -> Database | None:
             connection.close()
             return None
         connection.execute("SELECT 1 FROM receipts LIMIT 1")
-    except FAILURES as error:
+        if has_state(connection) and (needed := needed_key(connection)) is not None:
+            connection.vault = vault = folder_vault(path)
+            if needed not in vault.ids:
+                raise missing_key_error(path, needed, vault.place)
+            load_hash_key(connection, vault)
+    except UserError:
+        if connection is not None:
+            connection.close()
+        raise
+    except (SealError, *FAILURES) as error:
         if connection is not None:
             connection.close()
         raise UserError(

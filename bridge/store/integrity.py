@@ -13,15 +13,19 @@ from msgspec import DecodeError, Struct, field
 from sqlite_utils import Database, Migrations
 
 from accel.text import AnyText, text
+from bridge.core.errors import UserError
 from bridge.core.messages import Answer, Identify, Popup
+from bridge.store.column_encryption import VaultConnection, has_state, needed_key, opened
 from bridge.store.database import (
     applied_migrations,
     declared_migrations,
+    folder_vault,
     newer_migrations,
     open_for_inspection,
     wal_size,
 )
 from bridge.store.database import migrations as main_migrations
+from bridge.store.encryption import missing_key_error
 from bridge.store.receipts import read_receipt
 from bridge.store.records import FAILURES, Row, StoredPopup, StoredSession, UnreadableRow, as_record, unpack
 
@@ -53,7 +57,7 @@ def find_unreadable(connection: sqlite3.Connection, table: str) -> Iterator[tupl
     for values in cursor:
         row = dict(zip(names, values, strict=True))
         try:
-            read(row)
+            read(opened(connection, table, row))
         except (UnreadableRow, DecodeError) as error:
             yield row["number"], str(error)
 
@@ -93,8 +97,9 @@ def inspect(path: Path, *, quick: bool = False, schema: Migrations = main_migrat
     return report
 
 
-def _check(report: Report, connection: sqlite3.Connection, schema: Migrations, pragma: str) -> None:
+def _check(report: Report, connection: VaultConnection, schema: Migrations, pragma: str) -> None:
     db = Database(connection)
+    is_locked = _unlock(report, connection)
     with _collecting_errors(report):
         report.schema = applied_migrations(db, schema)
         report.newer = sorted(newer_migrations(db, schema))
@@ -117,7 +122,7 @@ def _check(report: Report, connection: sqlite3.Connection, schema: Migrations, p
             report.problems += _find_invalid_utf8(connection, table)
     # Invalid UTF-8 has been reported above.
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
-    for table in sorted(report.rows.keys() & ROW_CHECKS) if _is_current(report) else ():
+    for table in sorted(report.rows.keys() & ROW_CHECKS) if _is_current(report) and not is_locked else ():
         with _collecting_errors(report):
             broken = islice(find_unreadable(connection, table), MAX_PROBLEMS)
             report.problems += [
@@ -139,6 +144,22 @@ def _check(report: Report, connection: sqlite3.Connection, schema: Migrations, p
                     parent=parent,
                 )
             )
+
+
+def _unlock(report: Report, connection: VaultConnection) -> bool:
+    """Gives the connection its vault. Returns whether the rows can't be opened."""
+    try:
+        needed = needed_key(connection) if has_state(connection) else None
+        connection.vault = vault = folder_vault(report.path)
+        if needed is not None and needed not in vault.ids:
+            raise missing_key_error(report.path, needed, vault.place)
+    except UserError as error:
+        report.problems.append(error.text)
+        return True
+    # Reported below.
+    except FAILURES:
+        pass
+    return False
 
 
 def _is_current(report: Report) -> bool:

@@ -15,6 +15,15 @@ from sqlite_utils import Database
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import Error, Result
+from bridge.store.column_encryption import (
+    is_digest,
+    next_id,
+    opened,
+    seal,
+    sealed,
+    stored_digest,
+    unseal,
+)
 from bridge.store.records import UnreadableRow, now_text, pack, unpack
 from bridge.store.sessions import SEQ_BLOCK
 
@@ -93,7 +102,7 @@ def accept(db: Database, asked: Asked, session: str, request: int) -> Accepted:
         job, is_finished = _insert(db, asked), False
     else:
         job, digest, state = found
-        if digest != asked.digest:
+        if not is_digest(db.conn, digest, asked.digest):
             raise RequestError(errors.KEY_REUSED, key=asked.key)
         is_finished = state not in ("waiting", "leased")
         if not is_finished:
@@ -106,11 +115,13 @@ def accept(db: Database, asked: Asked, session: str, request: int) -> Accepted:
 
 
 def _insert(db: Database, asked: Asked) -> int:
-    row = {**msgspec.structs.asdict(asked), "state": "waiting", "created": now_text()}
+    job = next_id(db.conn, "jobs")
+    row = {**msgspec.structs.asdict(asked), "id": job, "state": "waiting", "created": now_text()}
+    row["digest"] = stored_digest(db.conn, asked.digest)
+    row = sealed(db.conn, "jobs", row)
     places = ", ".join("?" * len(row))
-    cursor = db.conn.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({places})", list(row.values()))
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    db.conn.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({places})", list(row.values()))
+    return job
 
 
 def _join(db: Database, asked: Asked, job: int) -> None:
@@ -163,8 +174,9 @@ def _lease(db: Database, owner: str, job: int, priority: int) -> JournalEntry:
     waiting = [session for (session,) in sessions if isinstance(session, str)]
     values = dict(zip(FIELDS, row, strict=True))
     try:
-        return msgspec.convert({**values, "sessions": waiting}, JournalEntry, strict=False)
-    except msgspec.ValidationError as error:
+        found = {**opened(db.conn, "jobs", values), "sessions": waiting}
+        return msgspec.convert(found, JournalEntry, strict=False)
+    except (msgspec.ValidationError, UnreadableRow) as error:
         # Lease it anyway, so that it is answered with an error.
         return JournalEntry(
             id=job, fence=values["fence"], workload="", priority=priority, crashes=0, deaths=0.0,
@@ -182,7 +194,7 @@ def end(db: Database, job: JournalEntry, owner: str, state: Ended, answer: bytes
             "owner": owner,
             "fence": job.fence,
             "state": state,
-            "answer": answer,
+            "answer": seal(db.conn, "jobs", (job.id,), "answer", answer),
             "free": frees_key,
         },
     )
@@ -204,11 +216,12 @@ END_JOB = (
 
 def reopen(db: Database, job: int, asked: Asked) -> bool:
     """Queues a finished job again with the values of `asked`. Returns False if it isn't finished."""
+    row = {**msgspec.structs.asdict(asked), "id": job}
     changed = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', answer = NULL, finished = NULL, crashes = 0, deaths = 0, "
-        "priority = ?, deadline_ms = ?, deadline = ?, root = ?, params = ?, inputs = ? "
-        "WHERE id = ? AND finished IS NOT NULL",
-        (asked.priority, asked.deadline_ms, asked.deadline, asked.root, asked.params, asked.inputs, job),
+        "priority = :priority, deadline_ms = :deadline_ms, deadline = :deadline, root = :root, "
+        "params = :params, inputs = :inputs WHERE id = :id AND finished IS NOT NULL",
+        sealed(db.conn, "jobs", row),
     )
     return changed.rowcount == 1
 
@@ -401,10 +414,11 @@ def _keep(db: Database, session: str, message: Answer) -> None:
     """Moves a request from `waiters` to `outbox`, with its numbered answer."""
     assert isinstance(message.seq, int)
     execute = db.conn.execute
+    packed = seal(db.conn, "outbox", (session, message.seq), "message", pack(message))
     execute(
         "INSERT INTO outbox (session, seq, key, message) "
         "SELECT session, ?, key, ? FROM waiters WHERE session = ? AND request = ?",
-        (message.seq, pack(message), session, message.id),
+        (message.seq, packed, session, message.id),
     )
     execute("DELETE FROM waiters WHERE session = ? AND request = ?", (session, message.id))
     execute(
@@ -418,7 +432,7 @@ def answer_of(db: Database, job: int) -> Answer | None:
     found = db.conn.execute(
         "SELECT answer FROM jobs WHERE id = ? AND finished IS NOT NULL", (job,)
     ).fetchone()
-    return None if found is None else unpack(found[0], Answer)
+    return None if found is None else unpack(unseal(db.conn, "jobs", (job,), "answer", found[0]), Answer)
 
 
 def job_of(db: Database, session: str, request: int) -> int | None:
@@ -442,12 +456,14 @@ def forget_waiters(db: Database, session: str) -> None:
 def unacknowledged(db: Database, session: str) -> list[tuple[Answer, str | None]]:
     """Returns a session's unacknowledged answers with the keys of their requests, in the order of `seq`."""
     rows = db.conn.execute("SELECT seq, message, key FROM outbox WHERE session = ? ORDER BY seq", (session,))
-    return [_unacknowledged(session, *row) for row in rows.fetchall()]
+    return [_unacknowledged(db, session, *row) for row in rows.fetchall()]
 
 
-def _unacknowledged(session: str, seq: int, message: bytes, key: str | None) -> tuple[Answer, str | None]:
+def _unacknowledged(
+    db: Database, session: str, seq: int, message: bytes, key: str | None
+) -> tuple[Answer, str | None]:
     try:
-        answer = unpack(message, Answer)
+        answer = unpack(unseal(db.conn, "outbox", (session, seq), "message", message), Answer)
         if not isinstance(answer.id, int) or answer.seq != seq:
             raise msgspec.DecodeError("it is another's answer")
     except msgspec.DecodeError as error:

@@ -11,10 +11,12 @@ from msgspec import UNSET
 from sqlite_utils import Database
 
 from accel.text import AnyText
+from bridge.core.access import LOCAL_ID
 from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
 from bridge.core.revert import APPLY, REVERT
 from bridge.core.verification import EDITOR, Observed, as_changes, by_path, is_same, verify_result
+from bridge.store.column_encryption import next_id, opened, sealed
 from bridge.store.records import (
     AUDIT_FIX,
     FAILURES,
@@ -50,34 +52,36 @@ class ReceiptStore:
         parent: tuple[int, int] | None = None,
         before: Observed | None = None,
         errors: Sequence[Mapping[str, Any]] | None = None,
+        owner: str = LOCAL_ID,
     ) -> tuple[int, bool]:
         """Inserts the receipt of a command before it is sent. Returns its id and True.
 
         `parent` is a popup and a step of its answer. If it already made a receipt, returns that one's id and
-        False. `before` are the settings that the command is about to change, as the daemon read them, and
-        `errors` those of changes that aren't sent.
+        False. `before` are all settings of the files that the command is about to change, as the daemon read
+        them, and `errors` those of changes that aren't sent. `owner` is the token of the session.
         """
         if parent is not None and (found := self.made(parent)) is not None:
             return found, False
-        row = self._table.insert(
-            {
-                "session": session_id,
-                "project": project,
-                "project_name": project_name,
-                "command": command.name,
-                "args": pack(command.args),
-                "deadline_ms": command.deadline_ms,
-                "note": str(note),
-                "state": "sent",
-                "before": None if before is None else pack(as_changes(before)),
-                "errors": None if errors is None else pack(errors),
-                "reverts": reverts,
-                "parent": parent[0] if parent else None,
-                "step": parent[1] if parent else None,
-                "created": now_text(),
-            }
-        )
-        return cast(int, row.last_pk), True
+        row = {
+            "id": next_id(self._connection, "receipts"),
+            "session": session_id,
+            "owner": owner,
+            "project": project,
+            "project_name": project_name,
+            "command": command.name,
+            "args": pack(command.args),
+            "deadline_ms": command.deadline_ms,
+            "note": str(note),
+            "state": "sent",
+            "before": None if before is None else pack(as_changes(before)),
+            "errors": None if errors is None else pack(errors),
+            "reverts": reverts,
+            "parent": parent[0] if parent else None,
+            "step": parent[1] if parent else None,
+            "created": now_text(),
+        }
+        self._table.insert(sealed(self._connection, "receipts", row))
+        return cast(int, row["id"]), True
 
     def made(self, parent: tuple[int, int]) -> int | None:
         """Returns the id of the receipt for a popup and a step of its answer, or None."""
@@ -109,10 +113,11 @@ class ReceiptStore:
             before, after, failures = _outcome(opened, reply, observed or {}, reporter)
             errors = [*(opened.errors or ()), *failures] or None
             state = "failed" if errors and not after else "applied"
+            row = {"id": command_id, "before": pack(before), "after": pack(after), "errors": pack(errors)}
             changed = self._connection.execute(
-                "UPDATE receipts SET state = ?, before = ?, after = ?, errors = ?, answered = ? "
-                "WHERE id = ? AND state = 'sent'",
-                (state, pack(before), pack(after), pack(errors), now_text(), command_id),
+                "UPDATE receipts SET state = :state, before = :before, after = :after, errors = :errors, "
+                "answered = :answered WHERE id = :id AND state = 'sent'",
+                {**sealed(self._connection, "receipts", row), "state": state, "answered": now_text()},
             ).rowcount
         return self.get(command_id) if changed else None
 
@@ -145,12 +150,16 @@ class ReceiptStore:
         """Returns the newest readable receipts, newest first."""
         return [receipt for receipt in self.newest(limit) if isinstance(receipt, Receipt)]
 
-    def newest(self, limit: int, before: int = MAX_ID) -> Iterator[Receipt | DamagedReceipt]:
+    def newest(
+        self, limit: int, before: int = MAX_ID, owner: str | None = None
+    ) -> Iterator[Receipt | DamagedReceipt]:
         """Yields receipts with ids below `before`, newest first: up to `limit` readable ones, and the damaged
-        ones between them."""
+        ones between them. With `owner`, only those of its sessions."""
         # One query each: damage such as invalid UTF-8 would end a query for all.
-        select = "SELECT id FROM receipts WHERE id < ? ORDER BY id DESC"
-        with contextlib.closing(self._connection.execute(select, (before,))) as ids:
+        # A database of 0.2.0 that is only read has no owners.
+        where, values = ("", (before,)) if owner is None else ("AND owner = ?", (before, owner))
+        select = f"SELECT id FROM receipts WHERE id < ? {where} ORDER BY id DESC"
+        with contextlib.closing(self._connection.execute(select, values)) as ids:
             for (number,) in ids:
                 if limit < 1:
                     return
@@ -169,7 +178,7 @@ class ReceiptStore:
 
     def _receipts(self, where: str, *values: object) -> list[Receipt]:
         rows = self._db.query(f"SELECT * FROM receipts WHERE {where} ORDER BY id", list(values))
-        return [read_receipt(row) for row in rows]
+        return [read_receipt(opened(self._connection, "receipts", row)) for row in rows]
 
 
 class RuleStore:
@@ -220,9 +229,16 @@ def _outcome(
         before = by_path(opened.before)
         if error:
             # It may have changed files all the same, which then can be reverted.
-            before = {path: was for path, was in before.items() if _has_changed(was, observed.get(path))}
+            asked = by_path(opened.args.get("changes"))
+            before = {
+                path: was
+                for path, was in before.items()
+                if _has_changed({name: was.get(name) for name in asked.get(path, was)}, observed.get(path))
+            }
             observed = {path: observed[path] for path in before}
-        value = verify_result(opened.args.get("changes"), value, before, observed, reporter)
+        value = verify_result(
+            opened.args.get("changes"), value, before, observed, reporter, whole=opened.command != AUDIT_FIX
+        )
     if error:
         return value.get("before") or None, value.get("after") or None, [error]
     errors = value.get("errors")
@@ -235,5 +251,5 @@ def _has_changed(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
 
 
 def read_receipt(row: Mapping[str, Any]) -> Receipt:
-    """Converts a row to a receipt. Raises UnreadableRow."""
+    """Converts an opened row to a receipt. Raises UnreadableRow."""
     return as_record("receipts", row, Receipt, dict.fromkeys(("args", "before", "after", "errors"), Any))

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from accel.atomic_file import DESCRIPTOR_ERRNOS
 from accel.text import AnyText, Text, text
+from bridge.core.access import LOCAL_ID
 from bridge.core.errors import OutOfDescriptors, StoreError
 
 Failure = sqlite3.Error | UnicodeDecodeError
@@ -162,6 +163,8 @@ class Receipt(Struct, kw_only=True):
     """Id of its command."""
     session: str
     """The session of the editor."""
+    owner: str = LOCAL_ID
+    """The id of the token that opened this session."""
     seq: int | None = None
     """The command's `seq`, once sent."""
     project: str
@@ -218,6 +221,8 @@ def as_record(table: str, row: Row, kind: type[Stored], packed: Mapping[str, Any
 
     Raises UnreadableRow for invalid values.
     """
+    # A database or backup of 0.2.0 that is only read has no owners.
+    row = {"owner": LOCAL_ID, **row}
     try:
         values = {name: row[name] for name in kind.__struct_fields__}  # type: ignore[attr-defined]
         values |= {name: unpack(values[name], of) for name, of in packed.items()}

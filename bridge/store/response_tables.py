@@ -8,11 +8,14 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from msgspec import Struct
 from sqlite_utils import Database, Migrations
 
-from bridge.store.records import FAILURES
+from bridge.paths import create_private
+from bridge.store.column_encryption import STATE_TABLE, has_state, seal, unseal
+from bridge.store.records import FAILURES, UnreadableRow
 
 migrations = Migrations("responses")
 
@@ -28,6 +31,12 @@ def tables(db: Database) -> None:
     slow."""
     for statement in _TABLES:
         db.conn.execute(statement)
+
+
+@migrations()
+def encryption(db: Database) -> None:
+    """Creates the state of encryption."""
+    db.conn.execute(STATE_TABLE)
 
 
 _TABLES = (
@@ -87,11 +96,17 @@ def survey(connection: sqlite3.Connection) -> Survey:
     return Survey(max((used for used, _ in rows), default=0), [outline for _, outline in rows])
 
 
+def is_earlier(connection: sqlite3.Connection) -> bool:
+    """Whether the file is of a version that didn't encrypt."""
+    return not has_state(connection) and bool(connection.execute("SELECT 1 FROM sqlite_schema").fetchone())
+
+
 def insert(connection: sqlite3.Connection, response: CachedResponse) -> None:
     """Inserts or replaces a response."""
+    packed = seal(connection, "responses", (response.key,), "packed", response.packed)
     # REPLACE wouldn't run the delete trigger.
     connection.execute("DELETE FROM responses WHERE key = ?", (response.key,))
-    row = (response.key, response.outline, response.size, response.used, response.packed)
+    row = (response.key, response.outline, response.size, response.used, packed)
     connection.execute("INSERT INTO responses (key, outline, size, used, packed) VALUES (?, ?, ?, ?, ?)", row)
     connection.executemany(
         "INSERT INTO response_blobs VALUES (?, ?)", [(response.key, blob) for blob in response.blobs]
@@ -126,10 +141,14 @@ def evict(connection: sqlite3.Connection, most: int) -> tuple[list[bytes], Total
 
 
 def read(connection: sqlite3.Connection, key: bytes) -> bytes | None:
-    """Returns the packed response, or None."""
+    """Returns the packed response, or None, also if it can't be opened."""
     row = connection.execute("SELECT packed FROM responses WHERE key = ?", (key,)).fetchone()
     # In a damaged file, a value may have any type.
-    return row[0] if row is not None and isinstance(row[0], bytes) else None
+    if row is None or not isinstance(row[0], bytes):
+        return None
+    with contextlib.suppress(UnreadableRow):
+        return cast(bytes, unseal(connection, "responses", (key,), "packed", row[0]))
+    return None
 
 
 def blobs(connection: sqlite3.Connection) -> set[str]:
@@ -148,7 +167,8 @@ def open_cache(path: Path | None, version: int, tables: str) -> sqlite3.Connecti
     another version, and OSError.
     """
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private(path)
     db = sqlite3.connect(":memory:" if path is None else path, timeout=0.5, isolation_level=None)
     try:
         # A file broken by a power failure will be recreated.

@@ -14,6 +14,8 @@ from sqlite_utils import Database
 
 from bridge.core.errors import StoreError, UserError
 from bridge.store import response_tables as tables
+from bridge.store.database import connect_readonly
+from bridge.store.encryption import Vault
 from bridge.store.records import FAILURES, is_damage
 from bridge.store.response_tables import BloomFilter, CachedResponse, LruCache, Totals, WriteBehind
 from bridge.store.store import Store
@@ -35,8 +37,9 @@ class Responses:
     """The response cache. It never raises: a damaged file is recreated, and without a usable file the cache
     works in memory."""
 
-    def __init__(self, path: Path, max_size: int) -> None:
+    def __init__(self, path: Path, max_size: int, vault: Vault | None = None) -> None:
         """`max_size` limits the bytes of responses and their blobs. Call `open` first."""
+        self._vault = vault
         self._path = path
         self._max_size = max_size
         self._store: Store | None = None
@@ -118,6 +121,11 @@ class Responses:
         self._memory.drop([key])
         if self._store is not None:
             self._behind.remove(key)
+
+    @property
+    def store(self) -> Store | None:
+        """The open file, if it can be used."""
+        return self._store
 
     async def clear(self) -> int:
         """Deletes all responses and returns their number."""
@@ -202,7 +210,7 @@ class Responses:
         store = None
         try:
             # Opening a large file would block the event loop.
-            store = await asyncio.to_thread(_opened, self._path)
+            store = await asyncio.to_thread(_opened, self._path, self._vault)
             found = await store.read(tables.survey, limit_s=SURVEY_S)
             # The maximum size may have been larger when the file was written.
             self._evicted(await store.write(lambda db: tables.evict(db.conn, self._max_size)))
@@ -231,8 +239,12 @@ class Responses:
         log.log(level, f"response cache {self._path}: {text}", *values)
 
 
-def _opened(path: Path) -> Store:
-    return Store(path, tables.migrations, readers=2, durable=False)
+def _opened(path: Path, vault: Vault | None) -> Store:
+    with contextlib.suppress(*FAILURES), contextlib.closing(connect_readonly(path)) as connection:
+        # Its keys are digests that anyone can compute, which no request finds any more.
+        if tables.is_earlier(connection):
+            _remove(path)
+    return Store(path, tables.migrations, readers=2, durable=False, vault=vault)
 
 
 def _remove(path: Path) -> None:

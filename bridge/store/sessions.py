@@ -10,7 +10,17 @@ import msgspec
 from sqlite_utils import Database
 
 from bridge.core.messages import Answer, Identify, Popup
-from bridge.store.records import StoredPopup, StoredSession, as_record, before_text, now_text, pack, unpack
+from bridge.store.column_encryption import next_id, opened, seal, sealed, unseal
+from bridge.store.records import (
+    StoredPopup,
+    StoredSession,
+    UnreadableRow,
+    as_record,
+    before_text,
+    now_text,
+    pack,
+    unpack,
+)
 
 SEQ_BLOCK = 10_000
 """`seq` numbers are reserved in blocks, so that a restarted daemon continues above all that may be used."""
@@ -20,7 +30,7 @@ POPUP_KEEP_DAYS = 30
 """Number of days that popups without a session wait for an editor of their project."""
 
 ORPHANED_POPUPS = (
-    "SELECT popups.id, identify FROM popups JOIN sessions ON sessions.id = session "
+    "SELECT popups.id, sessions.id, identify FROM popups JOIN sessions ON sessions.id = session "
     "WHERE status = 'open' AND closed = 1 ORDER BY +popups.id"
 )
 
@@ -36,22 +46,24 @@ class SessionStore:
 
     def open(self, session_id: str, token_digest: str, identify: Identify) -> None:
         """Inserts a session. Its `identify` is stored without the token."""
-        self._sessions.insert(
-            {
-                "id": session_id,
-                "token_digest": token_digest,
-                "seq_reserved": SEQ_BLOCK,
-                "acked": 0,
-                "identify": _without_secrets(identify),
-                "closed": 0,
-            }
-        )
+        row = {
+            "id": session_id,
+            "token_digest": token_digest,
+            "seq_reserved": SEQ_BLOCK,
+            "acked": 0,
+            "identify": _without_secrets(identify),
+            "closed": 0,
+        }
+        self._sessions.insert(sealed(self._connection, "sessions", row))
 
     def resumed(self, session_id: str, token_digest: str, identify: Identify) -> None:
         """Stores the token digest and `identify` of a client that resumed the session."""
-        self._sessions.update(
-            session_id, {"token_digest": token_digest, "identify": _without_secrets(identify)}
-        )
+        packed = seal(self._connection, "sessions", (session_id,), "identify", _without_secrets(identify))
+        self._sessions.update(session_id, {"token_digest": token_digest, "identify": packed})
+
+    def identified(self, session_id: str, identify: Identify) -> None:
+        """Stores an `identify` that changed while the session was open."""
+        self._sessions.update(session_id, {"identify": _without_secrets(identify)})
 
     def reserve(self, session_id: str, seq: int) -> int:
         """Reserves numbers up to one block beyond `seq`. Returns the last reserved number."""
@@ -73,11 +85,15 @@ class SessionStore:
                     "UPDATE popups SET status = 'settled' WHERE session = ? AND status = 'open'",
                     (session_id,),
                 )
-            self._connection.execute(
-                "UPDATE receipts SET state = 'failed', answered = ?, errors = ? "
-                "WHERE session = ? AND state = 'sent'",
-                (now_text(), pack([{"message": "the editor never came back"}]), session_id),
-            )
+            unanswered = self._connection.execute(
+                "SELECT id FROM receipts WHERE session = ? AND state = 'sent'", (session_id,)
+            ).fetchall()
+            failure = pack([{"message": "the editor never came back"}])
+            for (receipt,) in unanswered:
+                self._connection.execute(
+                    "UPDATE receipts SET state = 'failed', answered = ?, errors = ? WHERE id = ?",
+                    (now_text(), seal(self._connection, "receipts", (receipt,), "errors", failure), receipt),
+                )
             # The jobs themselves continue.
             self._connection.execute("DELETE FROM waiters WHERE session = ?", (session_id,))
             self._connection.execute("DELETE FROM outbox WHERE session = ?", (session_id,))
@@ -94,16 +110,19 @@ class SessionStore:
         (row,) = self._db.query(
             "SELECT id, token_digest, seq_reserved, acked, identify FROM sessions WHERE id = ?", [session_id]
         )
-        return as_record("sessions", row, StoredSession)
+        return as_record("sessions", opened(self._connection, "sessions", row), StoredSession)
 
     def identify(self, session_id: str) -> bytes:
-        """Returns the session's packed `identify`; empty if the session is unknown."""
+        """Returns the session's packed `identify`; empty if the session is unknown. Raises UnreadableRow."""
         row = self._connection.execute("SELECT identify FROM sessions WHERE id = ?", (session_id,)).fetchone()
-        return row[0] if row else b""
+        return self._identify(session_id, row[0]) if row else b""
+
+    def _identify(self, session_id: str, stored: object) -> bytes:
+        return cast(bytes, unseal(self._connection, "sessions", (session_id,), "identify", stored))
 
     def engine(self, session_id: str) -> str:
         """Returns the name of the session's engine; empty if unknown."""
-        with suppress(msgspec.DecodeError):
+        with suppress(msgspec.DecodeError, UnreadableRow):
             identify: Identify = unpack(self.identify(session_id), Identify)
             return identify.engine.name if identify.engine else ""
         return ""
@@ -119,32 +138,36 @@ class SessionStore:
             ).fetchone()
             if found:
                 return int(found[0]), False
-        row = self._popups.insert(
-            {
-                "session": session_id,
-                "advisor": advisor,
-                "message": pack(popup),
-                "state": pack(state),
-                "status": "open",
-                "parent": parent[0] if parent else None,
-                "step": parent[1] if parent else None,
-                "created": now_text(),
-            }
-        )
-        return cast(int, row.last_pk), True
+        row = {
+            "id": next_id(self._connection, "popups"),
+            "session": session_id,
+            "advisor": advisor,
+            "message": pack(popup),
+            "state": pack(state),
+            "status": "open",
+            "parent": parent[0] if parent else None,
+            "step": parent[1] if parent else None,
+            "created": now_text(),
+        }
+        self._popups.insert(sealed(self._connection, "popups", row))
+        return cast(int, row["id"]), True
 
     def popup_sent(self, session_id: str, popup: Popup) -> None:
         """Stores a popup as it was sent in its own session, with id and `seq`."""
         self._connection.execute(
             "UPDATE popups SET message = ?, seq = ? WHERE id = ? AND session = ?",
-            (pack(popup), popup.seq or None, popup.id, session_id),
+            (self._popup(popup, popup.id), popup.seq or None, popup.id, session_id),
         )
 
     def answered(self, session_id: str, answer: Answer) -> None:
         """Stores the answer. The answering session acts on it, even after a restart."""
         self._connection.execute(
             "UPDATE popups SET status = 'answered', answer = ?, session = ? WHERE id = ? AND status = 'open'",
-            (pack(answer), session_id, answer.id),
+            (
+                seal(self._connection, "popups", (answer.id,), "answer", pack(answer)),
+                session_id,
+                answer.id,
+            ),
         )
 
     def ask_again(self, session_id: str) -> None:
@@ -156,9 +179,19 @@ class SessionStore:
         )
 
     def left_open(self) -> list[tuple[int, bytes]]:
-        """Returns the open popups of closed sessions with the sessions' `identify`, oldest first."""
+        """Returns the open popups of closed sessions with the sessions' `identify`, oldest first.
+
+        An `identify` that can't be read is empty.
+        """
         # `+popups.id` keeps SQLite from scanning all popups in the order of their ids.
-        return self._connection.execute(ORPHANED_POPUPS).fetchall()
+        rows = self._connection.execute(ORPHANED_POPUPS).fetchall()
+        found = []
+        for popup, session, stored in rows:
+            identify = b""
+            with suppress(UnreadableRow):
+                identify = self._identify(session, stored)
+            found.append((popup, identify))
+        return found
 
     def drop_left_open(self) -> int:
         """Settles popups of closed sessions after POPUP_KEEP_DAYS and returns their number."""
@@ -173,7 +206,7 @@ class SessionStore:
         """Assigns an open popup to the session `heir`, which shows it as `popup`."""
         self._connection.execute(
             "UPDATE popups SET session = ?, message = ?, seq = ? WHERE id = ? AND status = 'open'",
-            (heir, pack(popup), popup.seq or None, popup.id),
+            (heir, self._popup(popup, popup.id), popup.seq or None, popup.id),
         )
 
     def settle_stranded(self) -> None:
@@ -195,10 +228,14 @@ class SessionStore:
         ).fetchone()
         if found is None:
             return None
-        popup: Popup = msgspec.structs.replace(unpack(found[0], Popup), id=popup_id, seq=msgspec.UNSET)
+        try:
+            message = unseal(self._connection, "popups", (popup_id,), "message", found[0])
+        except UnreadableRow as error:
+            raise msgspec.DecodeError(str(error)) from None
+        popup: Popup = msgspec.structs.replace(unpack(message, Popup), id=popup_id, seq=msgspec.UNSET)
         self._connection.execute(
             "UPDATE popups SET session = ?, seq = NULL, message = ? WHERE id = ?",
-            (session_id, pack(popup), popup_id),
+            (session_id, self._popup(popup, popup_id), popup_id),
         )
         return popup
 
@@ -236,7 +273,11 @@ class SessionStore:
             f"WHERE {where} ORDER BY id",
             [value],
         )
-        return [as_record("popups", row, StoredPopup) for row in rows]
+        return [as_record("popups", opened(self._connection, "popups", row), StoredPopup) for row in rows]
+
+    def _popup(self, popup: Popup, popup_id: int) -> object:
+        """Returns a popup as it is stored."""
+        return seal(self._connection, "popups", (popup_id,), "message", pack(popup))
 
 
 def _without_secrets(identify: Identify) -> bytes:

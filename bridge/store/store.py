@@ -20,6 +20,7 @@ from accel.execution.backoff import Backoff
 from accel.text import AnyText, text
 from bridge.core.errors import StoreError
 from bridge.store.database import connect, connect_readonly, unusable_error
+from bridge.store.encryption import Vault
 from bridge.store.records import FAILURES, PermanentDamage, as_store_error
 from bridge.store.transactions import CommitGroups, Done, Outcome, Task, Work
 
@@ -48,15 +49,15 @@ class Writer:
         """Number of queued tasks."""
         return self._waiting.qsize()
 
-    def put(self, work: Work, done: Done, *, synced: bool = True) -> None:
+    def put(self, work: Work, done: Done, *, synced: bool = True, bare: bool = False) -> None:
         """Queues `work`, which must only touch the database: it may run twice, the first time rolled back.
 
         Work that isn't `synced` survives a killed process, but a power failure only after the next synced
-        commit.
+        commit. `bare` work runs once, outside of a transaction.
         """
         with self._lock:
             self._unfinished += 1
-            self._waiting.put(Task(work, done, synced))
+            self._waiting.put(Task(work, done, synced, bare))
 
     def run_inline(self, work: Callable[[Database], Value]) -> tuple[Value] | None:
         """Runs an unsynced `work` on the caller's thread. Returns its value in a tuple, or None if it must
@@ -131,12 +132,12 @@ class Readers:
     """A pool of `count` reader threads. `settle` receives their outcomes. Raises FAILURES if opening
     fails."""
 
-    def __init__(self, path: Path, count: int, settle: Settle) -> None:
+    def __init__(self, path: Path, count: int, settle: Settle, vault: Vault | None = None) -> None:
         self._waiting: Waiting = queue.SimpleQueue()
         readers: list[_Reader] = []
         try:
             for _ in range(count):
-                readers.append(_Reader(connect_readonly(path), path, self._waiting, settle))
+                readers.append(_Reader(connect_readonly(path, vault), path, self._waiting, settle))
         except FAILURES:
             for reader in readers:
                 reader.connection.close()
@@ -252,9 +253,9 @@ class LoopBudget:
 class InlineReader:
     """A read-only connection for reads with few operations."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, vault: Vault | None = None) -> None:
         """Raises FAILURES."""
-        self._connection = connect_readonly(path)
+        self._connection = connect_readonly(path, vault)
         self._connection.execute("PRAGMA busy_timeout = 0")
         self._connection.set_progress_handler(lambda: 1, MAX_OPS)
         self._lock = threading.Lock()
@@ -288,21 +289,31 @@ RETRY = Backoff(first_s=0.05, most_s=5.0, factor=4.0)
 class Store:
     """A database. Writes run in the order of calls, and later reads see every write that has returned."""
 
-    def __init__(self, path: Path, migrations: Migrations, *, readers: int = 3, durable: bool = True) -> None:
-        """Opens and migrates the file. Unless `durable`, a power failure may lose data.
+    def __init__(
+        self,
+        path: Path,
+        migrations: Migrations,
+        *,
+        readers: int = 3,
+        durable: bool = True,
+        vault: Vault | None = None,
+    ) -> None:
+        """Opens and migrates the file. Unless `durable`, a power failure may lose data. Encrypted columns are
+        sealed and opened with `vault`.
 
-        Raises UserError if the file can't be used.
+        Raises UserError if the file can't be used, or its master key is missing.
         """
         self.path = path
+        self.vault = vault or Vault()
         self._closed = False
         try:
             with contextlib.ExitStack() as undo:
-                db = connect(path, migrations, durable=durable)
+                db = connect(path, migrations, durable=durable, vault=vault)
                 undo.callback(db.conn.close)
                 self._commits = CommitGroups(db, path, durable=durable)
-                self._inline = InlineReader(path)
+                self._inline = InlineReader(path, vault)
                 undo.callback(self._inline.close)
-                self._readers = Readers(path, readers, _settle)
+                self._readers = Readers(path, readers, _settle, vault)
                 undo.pop_all()
         except (*FAILURES, OSError) as error:
             raise unusable_error(path, error) from None
@@ -353,6 +364,18 @@ class Store:
             return found[0]
         future: asyncio.Future[Value] = loop.create_future()
         self._writer.put(work, _Waiter(future, loop), synced=synced)
+        return await future
+
+    async def maintain(self, work: Callable[[Database], Value]) -> Value:
+        """Runs `work` outside of a transaction, after all earlier writes, for statements such as VACUUM.
+
+        Later writes wait for it. Raises StoreError.
+        """
+        if self._closed:
+            raise closed_error()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Value] = loop.create_future()
+        self._writer.put(work, _Waiter(future, loop), bare=True)
         return await future
 
     def submit(self, work: Callable[[Database], Any], failed: Callable[[], None] | None = None) -> None:

@@ -36,6 +36,8 @@ class Task(Struct, frozen=True):
     done: Done
     synced: bool
     """Whether its commit must be on disk before it counts."""
+    bare: bool = False
+    """Whether it runs outside of a transaction."""
 
 
 class _NotBegun(Exception):
@@ -75,6 +77,8 @@ class CommitGroups:
         """Runs the tasks in one transaction and returns their outcomes."""
         if len(tasks) == 1:
             return [self._run_one(tasks[0])]
+        if any(task.bare for task in tasks):
+            return [self._run_one(task) for task in tasks]
         try:
             return self._run_without_savepoints(tasks) or self._run_in_savepoints(tasks)
         except _NotBegun as error:
@@ -132,6 +136,8 @@ class CommitGroups:
             return 0
 
     def _run_one(self, task: Task) -> Outcome:
+        if task.bare:
+            return self._run_bare(task)
         # Without a savepoint, because each statement releases and reacquires the GIL.
         try:
             self._begin(task.synced)
@@ -149,6 +155,14 @@ class CommitGroups:
         self._committed(1, "")
         self._log_is_new = False
         return task.done, value, None
+
+    def _run_bare(self, task: Task) -> Outcome:
+        self._roll_back()
+        try:
+            return task.done, task.work(self._db), None
+        except BaseException as error:
+            self._roll_back()
+            return task.done, None, self._failed(error) if isinstance(error, FAILURES) else error
 
     def _run_without_savepoints(self, tasks: Sequence[Task]) -> list[Outcome] | None:
         """Like `_run_in_savepoints`, but without savepoints. Returns None if a task fails."""

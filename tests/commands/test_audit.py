@@ -242,10 +242,10 @@ class TestAudit:
 
         before, real = settings(project), ImportFile.write
 
-        def stop_at_the_second(self: ImportFile) -> None:
+        def stop_at_the_second(self: ImportFile, root: Path) -> None:
             if settings(project) != before:
                 raise KeyboardInterrupt
-            real(self)
+            real(self, root)
 
         with monkeypatch.context() as patch:
             patch.setattr(ImportFile, "write", stop_at_the_second)
@@ -346,8 +346,8 @@ class TestAudit:
     ) -> None:
         from bridge_godot.config_file import ConfigFile
 
-        def refuse(self: ConfigFile, path: Path) -> None:
-            raise PermissionError(13, "Permission denied", str(path))
+        def refuse(self: ConfigFile, project: Path, file: str) -> None:
+            raise PermissionError(13, "Permission denied", file)
 
         monkeypatch.setattr(ConfigFile, "write", refuse)
         before = settings(project)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from bridge.audit import fix
+from bridge.project.safe_files import ProjectFolder
 from tests.audit.projects import game
 from tests.commands.shell import one_line
 from tests.commands.test_audit import settings
@@ -255,14 +255,14 @@ def test_what_is_set_in_the_moment_of_the_writing_stays(
         file, mine = game(root, only=[NORMAL]) / f"{NORMAL}.import", ("size_limit=0", "size_limit=64")
     else:
         file, mine = unity.game(root, only=[NORMAL]) / f"Assets/{NORMAL}.meta", ("userData: ", "userData: me")
-    before, own = file.read_text(encoding="utf-8"), shutil.copymode
+    before, write = file.read_text(encoding="utf-8"), ProjectFolder.write
 
-    def copymode(*given: Any) -> None:
-        # The last that is done before the one file takes the other's place.
+    def edit_and_write(*given: Any, **options: Any) -> None:
+        # After the settings were read.
         edit(file, *mine)
-        own(*given)
+        write(*given, **options)
 
-    monkeypatch.setattr(shutil, "copymode", copymode)
+    monkeypatch.setattr(ProjectFolder, "write", edit_and_write)
     code, out, _ = popbridge("audit", str(root), "--fix", "--workers", "1")
     assert code == 1 and file.read_text(encoding="utf-8") == before.replace(*mine)
     assert "another program changed it at the same time; try again" in " ".join(out.split())

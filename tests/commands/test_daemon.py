@@ -74,7 +74,7 @@ class TestServe:
     ) -> None:
         code, _, err = popbridge("serve", "--set", "sesion.keep_s=5")
         assert code == 2 and "--set sesion.keep_s: " in err and "session.keep_s or" in err
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         (home / "settings.toml").write_text("[imagess]\nmax_pixels = 1\n", encoding="utf-8")
         code, _, err = popbridge("config")
         assert code == 2 and "images.max_pixels?" in err
@@ -152,8 +152,14 @@ BROKEN = (PluginRecord("acme", "acme", "1", status="disabled", reason="x"),)
 @pytest.mark.parametrize(
     ("line", "names"),
     [
-        (startup_line("[::1]:1", Device("CPU", ""), Registry(plugins=BROKEN)), ["ws://[::1]:1/ws", "acme"]),
-        (startup_line("127.0.0.1:1", Device("CUDA", "NVIDIA H100"), Registry()), ["CPU", "NVIDIA H100"]),
+        (
+            startup_line("ws://[::1]:1/ws", Device("CPU", ""), Registry(plugins=BROKEN)),
+            ["ws://[::1]:1/ws", "acme"],
+        ),
+        (
+            startup_line("ws://127.0.0.1:1/ws", Device("CUDA", "NVIDIA H100"), Registry()),
+            ["CPU", "NVIDIA H100"],
+        ),
     ],
 )
 def test_the_daemon_starts_with_a_line_in_chinese(line: AnyText, names: list[str]) -> None:
@@ -162,7 +168,7 @@ def test_the_daemon_starts_with_a_line_in_chinese(line: AnyText, names: list[str
 
 
 def test_a_gpu_that_is_left_alone_is_named_in_chinese() -> None:
-    said = startup_line("127.0.0.1:1", Device("CUDA", "NVIDIA H100"), Registry(), gpu=False)
+    said = startup_line("ws://127.0.0.1:1/ws", Device("CUDA", "NVIDIA H100"), Registry(), gpu=False)
     (part,) = [each for each in in_chinese(said).split(" | ") if "H100" in each]
     assert is_chinese(part) and part.startswith("CPU：") and "gpu" in part
 

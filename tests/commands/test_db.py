@@ -222,6 +222,7 @@ class TestRestore:
     ) -> None:
         monkeypatch.chdir(saved.parent)
         make_backup(database)
+        # As of a daemon of an older version.
         with FileLock(database.parent / "popbridge.lock"):
             code, _, err = popbridge("db", *words)
         assert code == 2 and one_line(err) and "Stop it first" in err

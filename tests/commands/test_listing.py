@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.commands import terminal
-from bridge.commands.options import read_settings_file
+from bridge.host.plugin_policy import read_settings_file
 from tests.commands.shell import one_line
 
 
@@ -118,7 +118,7 @@ class TestListings:
         listed = popbridge(command)[1].partition("\nSettings file")[0]
         assert max(map(len, listed.splitlines())) <= 40
         says = (
-            "acme  ok\n    adapters acme1, "
+            "acme  ok, new\n    adapters acme1, "
             if command == "plugins"
             else "gpu  true  (the default)\n    Use an"
         )

@@ -23,6 +23,7 @@ from bridge.core.errors import RequestError
 from bridge.core.messages import CLIENT_MESSAGES
 from bridge.core.revert import APPLY, REVERT
 from bridge.host.host import RECEIPTS_ASKS
+from bridge.server import roots
 from tools.generators import _first_party
 
 
@@ -101,6 +102,7 @@ def test_every_command_and_popup_declares_a_right() -> None:
         import_popups.KIND,
         import_popups.APPLIED,
         import_popups.SILENCED,
+        roots.KIND,
     }
 
 
@@ -130,3 +132,12 @@ def test_a_route_that_declares_no_right_cannot_be_made() -> None:
     with pytest.raises(KeyError):
         guard.route("GET", "/secrets", respond)  # type: ignore[arg-type]
     assert isinstance(guard.route("GET", "/status", respond), Route)  # type: ignore[arg-type]
+
+
+def test_an_agent_is_told_how_it_gets_the_right_that_it_lacks() -> None:
+    local = access.LOCAL_SCOPES
+    agent = Principal("local", "connection.json", local, rights_of(local, "agent"), "127.0.0.1", "agent")
+    for right, scope in (("change", "console"), ("admin", "admin")):
+        with pytest.raises(RequestError) as caught:
+            agent.require(right, "it")  # type: ignore[arg-type]
+        assert f"--scope agent --scope {scope}" in caught.value.hint

@@ -58,7 +58,7 @@ def test_a_list_is_given_by_comma(value: Any, names: list[str]) -> None:
 
 
 def test_a_name_in_the_file_that_no_setting_has_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match=r"C:\\s\.toml sets 'prot'\. .* Did you mean port\?"):
+    with pytest.raises(UserError, match=r"C:\\s\.toml sets 'prot'\. .* Did you mean port"):
         resolve(SETTINGS, file={"prot": 1}, file_name=r"C:\s.toml")
     with pytest.raises(
         UserError, match=r"settings are allowed_hosts, .*, workers, and those of loaded plugins\."

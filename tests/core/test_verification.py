@@ -98,6 +98,23 @@ def test_what_changed_beside_what_was_asked_for_is_kept() -> None:
     assert verify_result([], {**other, "after": []}, {}, {}) == {**other, "after": [], "errors": []}
 
 
+def test_where_all_settings_were_observed_no_report_stands_in_their_place() -> None:
+    was, now = {"a": {"x": 1, "y": False, "z": 3, "n": 0}}, {"a": {"x": 2, "y": True, "z": 4, "n": 0}}
+    forged = {
+        "before": [*told("a", x=9, z=8, n=7, extra="forged"), *told("b", x=1)],
+        "after": [*told("a", x=2, y=True, z=4, n=0), *told("b", x=2)],
+    }
+    result = verify_result(ASKED, forged, was, now, whole=True)
+    assert (result["before"], result["after"]) == (told("a", z=3, x=1, y=False), told("a", z=4, x=2, y=True))
+    assert ids(result) == [verification.FALSE_BEFORE.id] * 4 + [verification.NOT_ASKED.id]
+    # Nor if its file can't be read any more afterwards.
+    gone = verify_result(ASKED, forged, was, {}, whole=True)
+    assert gone["before"] == told("a", x=1, z=3, n=0, extra=None, y=False)
+    # Nothing can be read here, so there is only the report.
+    remote = verify_result(ASKED, forged, {}, {}, whole=True)
+    assert remote["before"] == forged["before"] and remote["after"] == forged["after"]
+
+
 def test_an_engine_may_write_a_default_where_an_option_was_removed() -> None:
     removal = told("a", x=None)
     report = {"before": told("a", x=1), "after": told("a", x=0)}

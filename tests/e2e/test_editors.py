@@ -155,3 +155,18 @@ def test_an_editor_finds_a_daemon_that_starts_after_it(real: World) -> None:
     until(lambda: [s for _, s in real.popups() if s == "settled"], "the popup to be answered")
     assert real.receipts() == []
     assert settings_on_disk(real, NORMAL)["compress/normal_map"] != "1"
+
+
+def test_a_project_that_nobody_has_allowed_is_checked_once_the_popup_is_answered(real: World) -> None:
+    real.env["POPBRIDGE_ROOTS"] = ""
+    real.start_daemon()
+    real.start_editor(answer="allow")
+
+    def kinds() -> list[str]:
+        return [popup.kind for popup, _ in real.popups()]
+
+    until(lambda: "texture.import" in kinds(), "the advice on what was imported before the answer")
+    assert kinds()[0] == "project.allow" and kinds().count("project.allow") == 1
+    (root,) = real.rows("SELECT path, source FROM roots")
+    assert root == {"path": str(real.project.resolve()), "source": "editor"}
+    assert len(real.rows("SELECT id FROM sessions")) == 1

@@ -52,7 +52,7 @@ class World:
         self.project = folder / "project"
         self.project.mkdir()
         home = folder / "home"
-        self.env = {**os.environ, "POPBRIDGE_HOME": str(home)}
+        self.env = {**os.environ, "POPBRIDGE_HOME": str(home), "POPBRIDGE_ROOTS": str(self.project)}
         self.paths = Paths.find(self.env)
         self._log = (folder / "log.txt").open("ab")
         self._running: dict[str, subprocess.Popen[bytes]] = {}

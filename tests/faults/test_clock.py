@@ -86,6 +86,8 @@ ALLOWED = {
     "bridge/store/records.py": "texts for people",
     "bridge/store/": "ages of what outlives the daemon, which no other clock can tell",
     "bridge/server/cache_key.py": "ages of files, which are dated by it",
+    "bridge/server/authenticator.py": "the dates on which tokens expire",
+    "bridge/server/tokens.py": "the dates on which tokens are made and expire",
     "accel/execution/device_router.py": "when a device is tried again, as another process tells it",
     "bridge/advisors/import_batch.py": "ages of files, which are dated by it",
     "bridge/audit/": "ages of files, a command of its own",

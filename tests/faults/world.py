@@ -233,7 +233,7 @@ class Editor:
         more = {"resume": {**self.resume, "last_seq": self.last_seq}} if self.resume else {}
         self.link.send(
             "identify", protocol=1, client={"kind": "editor", "name": self.name, "version": "1"},
-            instance=self.instance, auth={"token": world.bridge.token},
+            instance=self.instance, auth={"token": world.bridge.authenticator.local_token},
             engine={"name": "fake", "version": "2.1"},
             project={"id": "p", "name": "P", "root": str(world.folder)}, **more,
         )  # fmt: skip
@@ -316,7 +316,9 @@ class World:
         self.passed = 0.0
         self.loop = asyncio.new_event_loop()
         self.registry = _registry()
-        self.settings = resolve(self.registry.settings, {"workers": 1, "cache.max_size": 0})
+        self.settings = resolve(
+            self.registry.settings, {"workers": 1, "cache.max_size": 0, "roots": [str(folder)]}
+        )
         self.paths = Paths.find({"POPBRIDGE_HOME": str(folder / "home")})
         self.start()
 
@@ -330,7 +332,9 @@ class World:
         async def begin() -> None:
             with mock.patch.object(app, "Store", SteppedStore):
                 self.bridge = bridge = app.Bridge(self.settings, self.paths, self.registry)
-            await restore(bridge.store, self.registry, bridge.sessions, bridge._commands, bridge.flows)
+            await restore(
+                bridge.store, self.registry, bridge.sessions, bridge._commands, bridge.flows, bridge.roots
+            )
 
         self.loop.run_until_complete(begin())
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
 
 import msgpack
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -15,10 +16,14 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from bridge.core import auth
 from bridge.core.messages import MAX_FRAME, MAX_INLINE, PROTOCOL, SUBPROTOCOL_MSGPACK
+from bridge.server.certificates import Leaf
+from bridge.server.tls import server_context
 
 WAIT_S = 30.0
 DEADLINE_MS = 30_000
+NONCE = "5e" * 16
 POPUP: dict[str, Any] = {
     "type": "popup",
     "kind": "import",
@@ -39,10 +44,13 @@ class Daemon:
     It stands in for one session: `stop` and `start` again are a restart of the daemon that kept it.
     """
 
-    token = "local-token"
+    token = "local.Zm9yIHRlc3RzIG9ubHksIG5vdCBhIHJlYWwgc2VjcmU"
+    http_token = "http-token"
 
-    def __init__(self, home: Path, frame: int = MAX_FRAME) -> None:
+    def __init__(self, home: Path, frame: int = MAX_FRAME, leaf: Leaf | None = None) -> None:
+        """With `leaf`, it accepts TLS only, and shows this certificate."""
         self.home = home
+        self.leaf = leaf
         self.frame = frame
         self.said: list[dict[str, Any]] = []
         """All messages of all clients, in order."""
@@ -61,6 +69,8 @@ class Daemon:
         """Another one is another daemon, that kept the session."""
         self.seq = 0
         """The number of the last command or popup of the session."""
+        self.paths: list[str] = []
+        """What the clients' requests for a socket named."""
         self._read = 0
         self._barrier = 1_000_000
         """The id of the last command that only waits."""
@@ -84,19 +94,24 @@ class Daemon:
             max_size=MAX_FRAME,
             compression=None,
             process_request=self._blob,
+            ssl=server_context(self.leaf) if self.leaf else None,
         )
         self.publish(self._server.sockets[0].getsockname()[1])
 
     def publish(self, port: int) -> None:
         """Tells clients that a daemon listens there."""
+        secure = "s" if self.leaf else ""
         connection = {
-            "ws": f"ws://127.0.0.1:{port}/ws",
-            "http": f"http://127.0.0.1:{port}",
+            "ws": f"ws{secure}://127.0.0.1:{port}/ws",
+            "http": f"http{secure}://127.0.0.1:{port}",
             "token": self.token,
-            "fingerprint": None,
+            "fingerprint": self.leaf and self.leaf.fingerprint,
+            "ca": self.leaf and self.leaf.ca,
             "pid": 1,
             "protocol": PROTOCOL,
         }
+        if self.leaf:
+            (self.home / "ca.pem").write_text(self.leaf.ca, encoding="ascii")
         (self.home / "connection.json").write_text(json.dumps(connection), encoding="utf-8")
 
     async def stop(self) -> None:
@@ -177,7 +192,9 @@ class Daemon:
         self._read = max(self._read, identified + 1)
 
     async def _serve(self, socket: ServerConnection) -> None:
-        await socket.send(msgpack.packb(self._hello()))
+        assert socket.request is not None
+        self.paths.append(socket.request.path)
+        await socket.send(msgpack.packb(self.hello(socket.request.path)))
         try:
             async for frame in socket:
                 message = msgpack.unpackb(frame)
@@ -201,6 +218,7 @@ class Daemon:
             return
         self._socket = socket
         ready = {"type": "ready", "session": "s1", "resume_token": "r1", "resumed": resumed, "workloads": []}
+        ready["http_token"] = self.http_token
         said = {} if self.open_popups is None else {"popups": self.open_popups}
         await socket.send(msgpack.packb({**ready, **said}))
 
@@ -210,7 +228,13 @@ class Daemon:
             return {"type": "error", "id": request["id"], "code": "unknown_workload", "message": "Unknown."}
         return {"type": "result", "id": request["id"], **explained}
 
-    def _hello(self) -> dict[str, Any]:
+    def hello(self, path: str) -> dict[str, Any]:
+        """What a client gets first that asked for a socket at `path`."""
+        query = dict(parse_qsl(urlsplit(path).query))
+        message = auth.signed_message(
+            query["token"], query["nonce"], NONCE, self.leaf.fingerprint if self.leaf else ""
+        )
+        proof = auth.server_proof(auth.verifier(self.token).server_key, message)
         return {
             "type": "hello",
             "protocol": PROTOCOL,
@@ -218,14 +242,14 @@ class Daemon:
             "server": {"name": "popbridge", "version": "0.1.0", "instance": self.instance},
             "limits": {"frame": self.frame, "inline": MAX_INLINE, "inflight": 64},
             "heartbeat_s": self.heartbeat_s,
-            "auth": {"methods": ["token"], "nonce": "00"},
+            "auth": {"methods": ["proof", "token"], "nonce": NONCE, "proof": proof},
         }
 
     def _blob(self, socket: ServerConnection, request: Request) -> Response | None:
         if not request.path.startswith("/blobs/"):
             return None
         blob = self.blobs.get(request.path.removeprefix("/blobs/"))
-        if blob is None or request.headers.get("Authorization") != f"Bearer {self.token}":
+        if blob is None or request.headers.get("Authorization") != f"Bearer {self.http_token}":
             return socket.respond(HTTPStatus.NOT_FOUND, "no such blob\n")
         self.fetched.append(request.path.removeprefix("/blobs/"))
         headers = Headers(

@@ -7,13 +7,15 @@ import re
 import sys
 import time
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from bridge.core import auth
 from bridge_godot import project as projects
 from bridge_godot.support import GodotSupport
 from tests.godot.conftest import Live
-from tests.godot.daemon import Daemon
+from tests.godot.daemon import NONCE, Daemon
 from tests.godot.editor import Editor, Project, until
 from tests.godot.engine import Engine
 
@@ -30,7 +32,13 @@ async def test_it_says_who_it_is(live: Live, engine: Engine) -> None:
     assert re.fullmatch(major + r"\.\d+(\.\d+)?\.stable\.\S+", said["engine"]["version"])
     project_id = hashlib.sha256(root.encode()).hexdigest()
     assert said["project"] == {"id": project_id, "name": "Test project", "root": root}
-    assert said["auth"] == {"token": Daemon.token}
+    (path, *_) = live.daemon.paths
+    asked = dict(parse_qsl(urlsplit(path).query))
+    assert (said["auth"]["id"], said["auth"]["nonce"]) == (asked["token"], asked["nonce"])
+    message = auth.signed_message(asked["token"], asked["nonce"], NONCE)
+    stored = auth.verifier(Daemon.token).stored_key
+    assert auth.client_proof_matches(said["auth"]["proof"], stored, message)
+    assert Daemon.token not in str(live.daemon.said)
     assert len(said["instance"]) == 32
     assert "resume" not in said
 

@@ -87,7 +87,7 @@ def test_bytes_that_are_no_text_survive(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe=1\n[a]\n\nx=1\n")
     text = ConfigFile.read(file)
     text.set("a", "x", "2")
-    text.write(file)
+    text.write(tmp_path, file.name)
     assert file.read_bytes() == b"\xff\xfe=1\n[a]\n\nx=2\n"
     assert [found.name for found in tmp_path.iterdir()] == ["project.godot"]
 
@@ -106,7 +106,7 @@ def test_a_file_with_the_longest_name_is_written_and_keeps_its_rights(tmp_path: 
     path.chmod(0o600)
     text = ConfigFile.read(path)
     text.set("", "a", "2")
-    text.write(path)
+    text.write(tmp_path, path.name)
     assert path.read_text(encoding="utf-8") == "a=2\n"
     assert sys.platform == "win32" or path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == [path.name]

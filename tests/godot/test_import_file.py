@@ -53,7 +53,7 @@ def settings_of(path: Path) -> str:
 def change(path: Path, **options: Any) -> None:
     file = ImportFile.of(path)
     file.change({name.replace("__", "/"): value for name, value in options.items()})
-    file.write()
+    file.write(path.parent)
 
 
 def test_options_have_godots_names_and_types(rock: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -25,6 +26,7 @@ from bridge.host.host import Registry
 from bridge.paths import ConnectionFile, Paths
 from bridge.server.app import Bridge
 from bridge.server.serve import Server
+from bridge.server.unix_socket import listen_locally
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, StoredPopup
 from bridge.store.sessions import SessionStore
@@ -64,10 +66,14 @@ def paths_in(home: Path) -> Paths:
 class ThreadDaemon:
     """A daemon whose parts a test can look at."""
 
-    def __init__(self, home: Path, **settings: Any) -> None:
+    def __init__(self, home: Path, *, unix: bool = False, **settings: Any) -> None:
+        """With `unix`, it has a Unix socket, too; tests put servers of their own between clients and a
+        port."""
         self.paths = paths_in(home)
+        self._has_local = unix
         self._settings = {
             "workers": 1,
+            "roots": [tempfile.gettempdir()],
             **{name.replace("__", "."): value for name, value in settings.items()},
         }
         self.lines: list[str] = []
@@ -87,10 +93,14 @@ class ThreadDaemon:
     def _run(self) -> None:
         known = registry()
         self.bridge = Bridge(resolve(known.settings, self._settings), self.paths, known)
-        self.server = Server(self.bridge, self._listener, self.paths, self.lines.append)
-        with asyncio.Runner() as runner:
-            self._loop = runner.get_loop()
-            runner.run(self.server.serve(sockets=[self._listener]))
+        with contextlib.ExitStack() as stack:
+            path = self.paths.socket_file
+            local = stack.enter_context(listen_locally(path)) if self._has_local else None
+            self.server = Server(self.bridge, self._listener, self.paths, self.lines.append, local=local)
+            with asyncio.Runner() as runner:
+                self._loop = runner.get_loop()
+                sockets = [self._listener] if local is None else [self._listener, local]
+                runner.run(self.server.serve(sockets=sockets))
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Runs `work` in the daemon's loop."""
@@ -133,7 +143,13 @@ class ProcessDaemon:
     def __init__(self, home: Path, **environment: str) -> None:
         self.paths = paths_in(home)
         self.output = home.with_name(f"{home.name}.log")
-        self.environment = {**os.environ, "POPBRIDGE_HOME": str(home), **environment}
+        self.environment = {
+            **os.environ,
+            "POPBRIDGE_HOME": str(home),
+            # Projects of tests; what asks for those elsewhere is in tests/security/test_ownership.py.
+            "POPBRIDGE_ROOTS": tempfile.gettempdir(),
+            **environment,
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def spawn(self) -> subprocess.Popen[bytes]:

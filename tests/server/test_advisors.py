@@ -197,7 +197,7 @@ async def test_of_a_popup_that_couldnt_be_shown_the_log_tells_where_and_what_it_
 ) -> None:
     shown = await popup(wire, title="Mend rock.png?")
     await wire.send("answer", id=shown["id"], state="undeliverable")
-    said = f"popup {shown['id']}, 'Mend rock.png?', couldn't be shown by editor wire 1"
+    said = f"popup {shown['id']} of obedient couldn't be shown by editor wire 1"
     await asyncio.to_thread(until, lambda: said in caplog.text, "it to be told")
 
 

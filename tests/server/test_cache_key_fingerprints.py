@@ -29,9 +29,9 @@ class Counted(FileHasher):
         super().__init__()
         self.read: list[str] = []
 
-    async def digest(self, path: str, priority: str) -> bytes:
+    async def digest(self, path: str, priority: str, *, confined: bool = False) -> bytes:
         self.read.append(Path(path).name)
-        return await super().digest(path, priority)
+        return await super().digest(path, priority, confined=confined)
 
 
 @pytest.fixture
@@ -138,8 +138,8 @@ async def test_a_file_that_changes_while_it_is_read_isnt_told(
     age(file, monkeypatch)
     real = hashing_module._digest
 
-    def read(path: str, given_up: threading.Event) -> bytes:
-        found = real(path, given_up)
+    def read(path: str, given_up: threading.Event, confined: bool) -> bytes:
+        found = real(path, given_up, confined)
         file.write_bytes(b"longer")
         return found
 
@@ -198,7 +198,7 @@ def gated(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, list[str], 
     """Reading that waits; what was begun and what was given up."""
     gate, begun, given_up = threading.Event(), list[str](), list[str]()
 
-    def read(path: str, stop: threading.Event) -> bytes:
+    def read(path: str, stop: threading.Event, confined: bool) -> bytes:
         begun.append(path)
         while not gate.is_set() and not stop.is_set():
             time.sleep(0.001)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ async def test_a_delayed_popup_gives_way_to_one_from_another_editor_of_the_proje
     daemon: ThreadDaemon, file: ConnectionFile
 ) -> None:
     shared = {
-        "project": {"id": "two", "name": "Two", "root": "/two"},
+        "project": {"id": "two", "name": "Two", "root": str(Path(tempfile.gettempdir(), "two"))},
         "engine": {"name": "fake", "version": "1.0.0"},
     }
     async with session(file, **shared) as one, session(file, **shared, instance="other") as other:

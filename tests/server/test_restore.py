@@ -27,7 +27,8 @@ ENGINE = {"name": "fake", "version": "2.1"}
 @pytest.fixture
 async def left(start: Start) -> Wire:
     """A client of an earlier run, who hasn't handled its popup and has a command unanswered."""
-    daemon = start()
+    # `spoil` can only change what isn't encrypted.
+    daemon = start(encryption=False)
     async with session(daemon.file, engine=ENGINE) as wire:
         wire.popup = await popup(wire, title="left")  # type: ignore[attr-defined]
         await wire.send("event", name="test.command", data={"args": {"x": 1}})

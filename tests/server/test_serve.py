@@ -22,6 +22,7 @@ from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, resolve
 from bridge.host.host import Registry
 from bridge.server import serve
+from bridge.store.home import HomeLock, create_folders
 from tests.server.daemons import ProcessDaemon, paths_in, until
 from tests.server.wire import deaf, dial, identity, session, stall
 
@@ -139,11 +140,12 @@ def test_a_second_daemon_as_a_process_says_so_in_one_line(process: ProcessDaemon
     assert "Traceback" not in second.stderr
 
 
-def test_a_second_daemon_while_the_first_has_no_file_yet(process: ProcessDaemon) -> None:
-    process.start()
-    process.paths.connection_file.unlink()
-    with pytest.raises(UserError, match="already running; stop it first"):
-        begin(process.paths.data)
+def test_a_second_daemon_while_the_first_has_no_file_yet(tmp_path: Path) -> None:
+    paths = paths_in(tmp_path)
+    create_folders(paths)
+    with HomeLock(paths), pytest.raises(UserError, match="already running") as caught:
+        begin(tmp_path)
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_a_killed_daemons_files_are_in_nobodys_way(process: ProcessDaemon) -> None:
@@ -176,8 +178,8 @@ def test_a_holder_that_isnt_known_is_another_program() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", "::", ""])
-def test_only_loopback_is_served(tmp_path: Path, host: str) -> None:
-    with pytest.raises(UserError, match="loopback"):
+def test_only_loopback_is_served_without_tls(tmp_path: Path, host: str) -> None:
+    with pytest.raises(UserError, match="popbridge certs init"):
         begin(tmp_path, host=host)
 
 
@@ -219,7 +221,7 @@ def fixed(tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk of its own that may only be read."""
     folder = tmp_path / "home"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(folder)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no disk may be mounted here")
     (folder / "cache").mkdir()
@@ -262,7 +264,7 @@ def test_a_start_that_fails_is_no_success(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_connection_file_that_cant_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "connection.tmp").mkdir()
+    (tmp_path / "connection.json").mkdir()
     with pytest.raises(UserError, match=r"Can't write .*connection\.json"):
         begin(tmp_path)
 
@@ -272,7 +274,7 @@ def test_a_broken_plugin_stands_in_the_first_line() -> None:
     from bridge.host.discovery import PluginRecord
 
     broken = Registry(plugins=(PluginRecord("acme", "acme", "1", status="disabled", reason="x"),))
-    line = serve.startup_line("[::1]:7757", Device("CPU", "no CUDA driver found"), broken)
+    line = serve.startup_line("ws://[::1]:7757/ws", Device("CPU", "no CUDA driver found"), broken)
     assert "ws://[::1]:7757/ws" in line
     assert "CPU: no CUDA driver found" in line
     assert "adapters: none" in line
@@ -290,9 +292,18 @@ def test_a_broken_plugin_stands_in_the_first_line() -> None:
 def test_the_first_line_says_what_a_gpu_is_used_for(device: tuple[str, str], gpu: bool, says: str) -> None:
     from accel.devices import Device
 
-    assert says in serve.startup_line("127.0.0.1:1", Device(*device), Registry(), gpu=gpu)
+    assert says in serve.startup_line("ws://127.0.0.1:1/ws", Device(*device), Registry(), gpu=gpu)
 
 
 def test_on_windows_asyncios_own_loop_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     assert serve._loop_factory() is None
+
+
+def test_the_first_line_says_if_workers_are_not_restricted() -> None:
+    from accel.devices import Device
+
+    device = Device("CPU", "no CUDA driver found")
+    assert "restricted" not in serve.startup_line("127.0.0.1:1", device, Registry())
+    line = serve.startup_line("127.0.0.1:1", device, Registry(), sandbox="this kernel has no Landlock")
+    assert line.endswith("this kernel has no Landlock")

@@ -29,7 +29,7 @@ def look(file: ConnectionFile) -> Status:
 def test_who_doesnt_know_the_token_learns_nothing(daemon: ThreadDaemon, headers: dict[str, str]) -> None:
     response, body = page(daemon.file, "/status", **headers)
     assert (response.status, response.headers["www-authenticate"]) == (401, "Bearer")
-    assert b"connection.json" in body and b"workers" not in body
+    assert b"http_token" in body and b"workers" not in body
 
 
 async def test_it_tells_who_is_connected_and_what_is_done_for_whom(

@@ -222,7 +222,7 @@ async def test_a_file_of_a_newer_release_is_made_anew(opened: Open, tmp_path: Pa
     path = tmp_path / "cache" / "responses.db"
     connection = sqlite3.connect(path)
     with connection:
-        connection.execute("UPDATE _sqlite_migrations SET name = 'from_the_future'")
+        connection.execute("UPDATE _sqlite_migrations SET name = name || '_from_the_future'")
     connection.close()
     responses = await opened()
     await responses.keep(kept(1))

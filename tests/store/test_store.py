@@ -380,7 +380,7 @@ def test_a_file_that_cant_be_used_is_named(tmp_path: Path) -> None:
 def test_a_reader_that_cant_be_opened_leaves_nothing_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: Path) -> sqlite3.Connection:
+    def fail(*_: object) -> sqlite3.Connection:
         raise sqlite3.OperationalError("no more files")
 
     monkeypatch.setattr("bridge.store.store.connect_readonly", fail)

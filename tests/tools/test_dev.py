@@ -41,6 +41,9 @@ def test_help_is_printed_and_nothing_is_installed_or_run(
     assert "usage: python tools/dev.py" in capsys.readouterr().out
 
 
+LINTS = ["format", "lint", "types", "unsafe calls", "advisories"]
+
+
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What would be run, after the interpreter."""
@@ -64,9 +67,9 @@ def test_arguments_of_pytest_arrive_in_their_order(commands: list[list[str]]) ->
 @pytest.mark.parametrize(
     ("given", "installs", "runs"),
     [
-        ([], False, ["format", "lint", "types", "tests"]),
-        (["--coverage"], False, ["format", "lint", "types", "tests", "coverage of bridge/core"]),
-        (["--engines"], True, ["format", "lint", "types", "tests", "tests in editors"]),
+        ([], False, [*LINTS, "tests"]),
+        (["--coverage"], False, [*LINTS, "tests", "coverage of bridge/core"]),
+        (["--engines"], True, [*LINTS, "tests", "tests in editors"]),
     ],
 )
 def test_packages_of_the_system_are_installed_only_for_engines(
@@ -95,7 +98,7 @@ def test_editors_are_tested_by_themselves_and_whatever_else_fails(
     monkeypatch.setattr(dev, "run", ends)
     # Below 0 on POSIX: by a signal.
     assert dev.run_parts(list(dev.parts(engines=True, coverage=True)), {}) == (most or editors)
-    first, second, *rest = commands[3:]
+    first, second, *rest = commands[len(LINTS) :]
     assert "not engine" in first and "-n" in first
     assert "engine" in second and "-n" not in second
     assert "--cov-append" in second, "what both parts cover is counted together"

@@ -87,13 +87,13 @@ def test_what_belongs_to_a_missing_group_is_added_with_it() -> None:
 ])  # fmt: skip
 def test_a_group_that_was_added_goes_with_its_last_value(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.meta").write_bytes(text.encode())
-    file = MetaFile.read(tmp_path / "a.meta").changed(
-        [(("mipmaps", "sRGBTexture"), "0"), (("isReadable",), "1")]
-    )
+    was = MetaFile.read(tmp_path / "a.meta")
+    file = was.changed([(("mipmaps", "sRGBTexture"), "0"), (("isReadable",), "1")])
     assert (file.value(("mipmaps", "sRGBTexture")), file.value(("isReadable",))) == ("0", "1")
-    file.write(tmp_path / "a.meta")
+    file.write(tmp_path, "a.meta", was)
     file = MetaFile.read(tmp_path / "a.meta")
-    file.changed([(("mipmaps", "sRGBTexture"), None), (("isReadable",), None)]).write(tmp_path / "a.meta")
+    after = file.changed([(("mipmaps", "sRGBTexture"), None), (("isReadable",), None)])
+    after.write(tmp_path, "a.meta", file)
     assert (tmp_path / "a.meta").read_bytes().rstrip() == text.encode().rstrip()
 
 

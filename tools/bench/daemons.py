@@ -13,22 +13,28 @@ from pathlib import Path
 
 import psutil
 
+from bridge.server import certificates
+
 PATIENCE_S = 20.0
 
 
 @contextlib.contextmanager
 def bridge(
-    *flags: str, module: str = "bridge.cli", **settings: object
+    *flags: str, module: str = "bridge.cli", tls: bool = False, **settings: object
 ) -> Iterator[tuple[Path, psutil.Process]]:
     """Yields the connection file and the process of a daemon with a temporary home.
 
-    `module` starts it in place of `popbridge serve`; `settings` are as in the environment, such as
-    `session_keep_s=1`.
+    `module` starts it in place of `popbridge serve`; with `tls`, it has a certificate of its own;
+    `settings` are as in the environment, such as `session_keep_s=1`.
     """
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-", ignore_cleanup_errors=True) as home:
         command = [sys.executable, "-m", module, "serve", "--port", "0", *flags]
+        if tls:
+            certificates.create(Path(home, "certs"))
+            settings["tls"] = "on"
         given = {f"POPBRIDGE_{name.upper()}": str(value) for name, value in settings.items()}
-        env = {**os.environ, "POPBRIDGE_HOME": home, **given}
+        roots = tempfile.gettempdir()
+        env = {**os.environ, "POPBRIDGE_HOME": home, "POPBRIDGE_ROOTS": roots, **given}
         with _process(command, env, stdout=subprocess.DEVNULL) as process:
             file = Path(home, "connection.json")
             _until(file.exists)

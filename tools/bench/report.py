@@ -17,7 +17,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "performan
 SECTIONS = (
     "requests", "cache", "blobs", "popup", "audit", "thumbnails", "parallel", "batching", "convert", "mips",
     "normals",
-    "channels", "compress", "atlas", "networks", "pbr", "gpu", "store",
+    "channels", "compress", "atlas", "networks", "pbr", "gpu", "store", "tls",
 )  # fmt: skip
 """The modules beside this one, in the order of the page; `measure()` of each gives its section."""
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from bridge.client import trust
 from bridge.paths import ConnectionFile
 from tools.bench.daemons import bridge, cpu_seconds, echo
 
@@ -90,7 +91,11 @@ async def open_bridge(file: Path) -> ClientConnection:
     """Returns an identified connection."""
     found = ConnectionFile.read(file)
     socket = await connect(
-        found.ws, subprotocols=[Subprotocol("bridge.v1.msgpack")], compression=None, proxy=None
+        found.ws,
+        ssl=trust.context(found),
+        subprotocols=[Subprotocol("bridge.v1.msgpack")],
+        compression=None,
+        proxy=None,
     )
     await socket.recv()
     identify = {

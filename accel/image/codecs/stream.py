@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from accel.image.pixel_data import AlphaMixing, Pixels
 from accel.image.records import Compression
+from accel.memory import claim
 from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
 MAX_IMAGES = 2048 * 6
 """Maximum number of images in a file: 2048 cubes, as Direct3D 11 allows 2048 layers."""
+
+
+_PIXEL_BYTES = {"EXR": 16, "HDR": 12}
+"""Bytes of a decoded pixel, by format; 4 for others."""
 
 
 class Picture(Struct, frozen=True):
@@ -122,6 +127,7 @@ class Stream:
     def check_size(self, width: int, height: int) -> None:
         """Raises WorkloadError for an empty image or one above the limits."""
         check_dimensions(self.source, self._format, width, height, self._limits)
+        claim(self.source.name, width, height, _PIXEL_BYTES.get(self._format, 4))
 
     def check_array(self, width: int, height: int, images: int) -> None:
         """Raises WorkloadError `too_large` for more images than a GPU can bind, or more pixels in total than

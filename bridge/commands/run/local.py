@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 from accel.execution import executor
 from accel.execution.executor import CancelToken, ExecutorResult, LocalExecutor, cores
+from accel.execution.memory_budget import MemoryBudget
+from accel.execution.sandbox import Sandbox
 from accel.progress import OnProgress
 from accel.text import text
 from accel.texture.workloads import examine
@@ -86,7 +88,12 @@ async def local_runner(
     models = str(Paths.find().models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, plan.operations)
     executor = LocalExecutor(
-        workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.recycle_mib"]
+        workers,
+        limits,
+        settings["worker.memory_mib"],
+        keep_mib=settings["worker.recycle_mib"],
+        sandbox=Sandbox("", settings["worker.writable"]) if settings["worker.sandbox"] else None,
+        budget=MemoryBudget(settings["worker.total_mib"]),
     )
     try:
         await executor.start()

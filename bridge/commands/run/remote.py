@@ -28,6 +28,7 @@ from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import MAX_INPUTS, InputRef, OutputRef, ProjectInfo, Result, ResultMeta
 from bridge.core.router import SESSION_SHARES
 from bridge.paths import Paths
+from bridge.store.roots import registered_for_run, resolved_root, root_refusal
 
 DEADLINE_S = 3600.0
 """The shortest deadline of a job, including its time in the queue: the setting is for editors."""
@@ -260,11 +261,20 @@ async def remote_runner(
     plan: Plan, jobs: Sequence[RunItem], deadline_s: float, timeout_s: float | None
 ) -> AsyncIterator[RemoteRunner]:
     """Yields a runner connected to the daemon; `deadline_s` is the setting. Raises UserError if none runs."""
+    paths = Paths.find()
     root = _root(jobs)
+    if root is not None and root_refusal(resolved_root(root), paths.own_folders):
+        # The daemon wouldn't read it either; the files are uploaded.
+        root = None
     project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
-    file = Paths.find().connection_file
-    client = await ReconnectingClient.connect(file, show_notice, name="popbridge run", project=project)
-    async with contextlib.aclosing(client), watch(client, file, show_notice) as notice:
+    file = paths.connection_file
+    async with contextlib.AsyncExitStack() as stack:
+        if root is not None:
+            # Whoever runs the command has named these files.
+            await asyncio.to_thread(stack.enter_context, registered_for_run(paths.database, root))
+        client = await ReconnectingClient.connect(file, show_notice, name="popbridge run", project=project)
+        await stack.enter_async_context(contextlib.aclosing(client))
+        notice = await stack.enter_async_context(watch(client, file, show_notice))
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:
             raise UserError(

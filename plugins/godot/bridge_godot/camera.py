@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bridge.api import write_text
+from bridge.api import ProjectFolder
 from bridge_godot import project as projects
 from bridge_godot.config_file import ConfigFile
 
 SOURCE = Path(__file__).parent / "editor" / "camera4"
 ADDON = "addons/popbridge_camera"
-FOLDER = Path(".godot") / "popbridge_camera"
+FOLDER = ".godot/popbridge_camera"
 """Below the project: requests and pictures, as in camera.gd."""
 SIZE = (1440, 900)
 """Of the window in pixels; on screens up to 800 pixels high, Godot draws everything smaller."""
@@ -46,11 +45,14 @@ class GodotCamera:
 
     def install(self) -> None:
         """Copies and enables the addon. Raises OSError."""
-        shutil.copytree(SOURCE, self._project / ADDON, dirs_exist_ok=True)
-        (self._project / FOLDER).mkdir(parents=True, exist_ok=True)
+        with ProjectFolder(self._project) as folder:
+            for file in SOURCE.rglob("*"):
+                if file.is_file():
+                    name = f"{ADDON}/{file.relative_to(SOURCE).as_posix()}"
+                    folder.write(name, file.read_bytes(), parents=True)
         config = ConfigFile.read(self._project / projects.FILE)
         projects.enable_addon(config, self._array, f"res://{ADDON}/plugin.cfg")
-        config.write(self._project / projects.FILE)
+        config.write(self._project, projects.FILE)
 
     def request(self, name: str, *, select: str = "", press: str = "", alone: bool = False) -> None:
         """Requests the picture `name`, with the file `select` selected; `alone` hides PopBridge's panel.
@@ -62,8 +64,8 @@ class GodotCamera:
             values["select"] = f"res://{select}"
         if press:
             values["press"] = press
-        (self._project / FOLDER).mkdir(parents=True, exist_ok=True)
-        write_text(self._project / FOLDER / f"{name}.json", json.dumps(values))
+        with ProjectFolder(self._project) as folder:
+            folder.write(f"{FOLDER}/{name}.json", json.dumps(values).encode(), parents=True)
 
     def is_done(self, name: str) -> bool:
         """Whether the request has been answered."""
@@ -77,9 +79,10 @@ class GodotCamera:
         """Undoes `install`; the editor must have ended. Raises OSError."""
         config = ConfigFile.read(self._project / projects.FILE)
         projects.disable_addon(config, f"res://{ADDON}/plugin.cfg")
-        config.write(self._project / projects.FILE)
-        for folder in (self._project / ADDON, self._project / FOLDER):
-            shutil.rmtree(folder, ignore_errors=True)
+        config.write(self._project, projects.FILE)
+        with ProjectFolder(self._project) as folder:
+            folder.remove_tree(ADDON)
+            folder.remove_tree(FOLDER)
 
 
 def _own_settings(folder: Path, language: str) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from bridge.api import read_text, write_text
+from bridge.api import ProjectFolder, read_text
 
 _SECTION = re.compile(r"\[([^\]\r\n]*)\][ \t]*(?:\r\n|\r|\n|$)")
 _KEY = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^\s;\["=](?:[^\r\n="]*[^ \t\r\n="])?))[ \t]*=')
@@ -82,9 +82,13 @@ class ConfigFile:
         config._read = config.text
         return config
 
-    def write(self, path: Path) -> None:
-        """Replaces the file in one step, unless it has changed since it was read. Raises OSError."""
-        write_text(path, self.text, self._read)
+    def write(self, project: Path, file: str) -> None:
+        """Replaces a project's file in one step, unless it has changed since it was read.
+
+        Raises OSError; UserError for a link out of the project.
+        """
+        with ProjectFolder(project) as folder:
+            folder.write_text(file, self.text, self._read)
         self._read = self.text
 
     @property

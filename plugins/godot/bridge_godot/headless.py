@@ -159,14 +159,12 @@ def _change(project: Path, asset: Path, change: Mapping[str, Any]) -> Change:
     """Raises UserError if nothing may or can be written."""
     settings = ImportFile.of(asset)
     present, wanted = settings.options(), change.get("options") or {}
-    if project.resolve() not in settings.path.resolve().parents:
-        raise UserError(text("{path} is a link that leads out of the project.", path=settings.path.name))
     if message := changed_since(change, present, settings.path.name):
         raise UserError(message)
     options, unchanged = remaining_changes(wanted, change.get("expected") or {}, present)
     if options or not unchanged:
         settings.change(options)
-        settings.write()
+        settings.write(project)
     now = settings.options()
     old = {name: present.get(name) for name in options}
     return old, {name: now.get(name) for name in options}, unchanged

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import AnyText, TextureAsset, UserError, is_hidden, is_merged, text, walk
+from bridge.api import AnyText, ProjectFolder, TextureAsset, UserError, is_hidden, is_merged, text, walk
 from bridge_godot.config_file import ConfigFile, Raw, Value, parse, render
 
 RES = "res://"
@@ -21,6 +20,8 @@ IMAGES = (".bmp", ".dds", ".exr", ".hdr", ".jpeg", ".jpg", ".ktx", ".png", ".tga
 """The extensions of textures in lower case. SVG files have no pixels to check."""
 NOT_IMPORTED = (".dds", ".ktx")
 """Godot loads these files without importing them."""
+CACHES = (".import", ".godot/imported")
+"""The folders in which Godot 3 and 4 store what they imported."""
 SECOND_NS = 1_000_000_000
 
 
@@ -99,10 +100,10 @@ class ImportFile:
         for name, value in options.items():
             self._change(name, present.get(name), value)
 
-    def write(self) -> None:
-        """Raises UserError."""
+    def write(self, project: Path) -> None:
+        """Raises UserError, also for a link out of the project."""
         try:
-            self._config.write(self.path)
+            self._config.write(project, self.path.relative_to(project).as_posix())
         except OSError as error:
             raise UserError(
                 text("{path} can't be written: {strerror}.", path=self.path.name, strerror=error.strerror)
@@ -199,14 +200,14 @@ def invalidate_import(project: Path, file: str, modified_before: int) -> None:
 
     `modified_before` is what `modified_at` returned before the settings were changed. Godot compares whole
     seconds, so a change in the second of the import would be missed. And it stores a digest of the texture,
-    not of the settings.
+    not of the settings. Raises UserError if that is behind a link out of the project.
     """
-    if modified_at(project, file) <= modified_before:
-        later = (modified_before + 1) * SECOND_NS
-        with contextlib.suppress(OSError):
-            os.utime(project / (file + SUFFIX), ns=(later, later))
     digest = hashlib.md5((RES + file).encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
     name = f"{file.rpartition('/')[2]}-{digest}.md5"
-    for folder in (".import", ".godot/imported"):
-        with contextlib.suppress(OSError):
-            (project / folder / name).unlink()
+    with contextlib.suppress(OSError), ProjectFolder(project) as folder:
+        if modified_at(project, file) <= modified_before:
+            with contextlib.suppress(OSError):
+                folder.set_modified(file + SUFFIX, (modified_before + 1) * SECOND_NS)
+        for cache in CACHES:
+            if (project / cache / name).exists():
+                folder.remove(f"{cache}/{name}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import UserError, VersionScheme, text
+from bridge.api import ProjectFolder, UserError, VersionScheme, text
 from bridge_godot.config_file import ConfigFile, Raw, parse, render
 
 SCHEME = VersionScheme(
@@ -128,23 +128,23 @@ def create(folder: Path, template: str, textures: Mapping[str, Mapping[str, Any]
     """Creates a project. `resource` is the type that this Godot imports textures as. Raises UserError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILE).write_text(template.format(name=folder.name), encoding="utf-8", newline="\n")
-        for file, options in textures.items():
-            _write_import_file(folder / file, f"res://{file}", options, resource)
+        with ProjectFolder(folder) as project:
+            project.write_text(FILE, template.format(name=folder.name))
+            for file, options in textures.items():
+                project.write_text(f"{file}.import", _import_file(f"res://{file}", options, resource))
     except OSError as error:
         raise UserError(
             text("No project can be created in {folder}: {strerror}.", folder=folder, strerror=error.strerror)
         ) from None
 
 
-def _write_import_file(asset: Path, path: str, options: Mapping[str, Any], resource: str) -> None:
+def _import_file(path: str, options: Mapping[str, Any], resource: str) -> str:
+    """Returns the content of an import file."""
     # Without `path` and `dest_files` Godot imports the texture with these options when it opens the project.
     params = "".join(f"{name}={render(value)}\n" for name, value in options.items())
-    asset.with_name(asset.name + ".import").write_text(
+    return (
         f'[remap]\n\nimporter="texture"\ntype="{resource}"\n\n'
-        f"[deps]\n\nsource_file={render(path)}\n\n[params]\n\n{params}",
-        encoding="utf-8",
-        newline="\n",
+        f"[deps]\n\nsource_file={render(path)}\n\n[params]\n\n{params}"
     )
 
 

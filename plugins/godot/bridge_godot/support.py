@@ -20,11 +20,12 @@ from bridge.api import (
     AssetChange,
     EditorCamera,
     HeadlessEditor,
+    ProjectFolder,
     TextureAsset,
     TextureUses,
     UserError,
+    read_text,
     text,
-    write_text,
 )
 from bridge_godot import import_file
 from bridge_godot import project as projects
@@ -77,6 +78,12 @@ class Generation:
     def addon(self) -> Path:
         return Path(__file__).parent / "editor" / self.name / ADDON
 
+    def state_files(self, project: Path) -> Iterator[str]:
+        """Yields the paths, below the project, of the files that the addon has written there."""
+        for pattern in self.state:
+            for file in project.glob(pattern):
+                yield file.relative_to(project).as_posix()
+
 
 GODOT3 = Generation(
     name="godot3",
@@ -103,6 +110,7 @@ GODOT4 = Generation(
     'config/features=PackedStringArray("4.2")\n',
     state=(".godot/popbridge*",),
 )
+GENERATIONS = (GODOT3, GODOT4)
 
 
 class GodotSupport:
@@ -132,8 +140,15 @@ class GodotSupport:
                 )
             )
         try:
-            obsolete = set(installed_files(project)) - set(addon_files(source))
-            changes = [*_copy_addon(source, project), *_remove_files(project, sorted(obsolete))]
+            with ProjectFolder(project) as folder:
+                names = addon_files(source)
+                obsolete = sorted(set(installed_files(project)) - set(names))
+                # Before anything is written: a link out of the project must not leave half of the addon.
+                for file in (projects.FILE, *(_path(name) for name in (*names, MANIFEST))):
+                    folder.check(file)
+                for name in obsolete:
+                    folder.check(_path(name), remove=True)
+                changes = [*_copy_addon(source, folder), *_remove_files(folder, obsolete)]
         except OSError as error:
             raise _unwritable(project / ADDON, error) from None
         return [*changes, self._edit_project(project, enable=True)]
@@ -142,10 +157,20 @@ class GodotSupport:
         # Removes either addon: the project's version may have changed since it was installed.
         if not (project / projects.FILE).is_file():
             raise _not_a_project(project)
-        # Disabled first: an open Godot must not load an addon that is gone.
-        changes = [self._edit_project(project, enable=False)]
         try:
-            changes += _remove_addon(project)
+            with ProjectFolder(project) as folder:
+                names = sorted(_removable_files(project))
+                state = [file for each in GENERATIONS for file in each.state_files(project)]
+                folder.check(projects.FILE)
+                for file in (ADDON.as_posix(), *map(_path, names), *state):
+                    folder.check(file, remove=True)
+                # Disabled first: an open Godot must not load an addon that is gone.
+                changes = [self._edit_project(project, enable=False)]
+                for file in state:
+                    folder.remove(file)
+                changes += _remove_files(folder, names)
+                if folder.remove_empty_folders(ADDON.as_posix()):
+                    folder.remove_empty_folders(ADDON.parent.as_posix())
         except OSError as error:
             raise _unwritable(project / ADDON, error) from None
         return changes
@@ -153,7 +178,14 @@ class GodotSupport:
     def addon(self) -> Addon | None:
         """Returns the addon of this installation, or None if it is missing."""
         try:
-            return Addon(CLIENT, addon_version(self._godot.addon))
+            source = self._godot.addon
+            names = addon_files(source)
+            contents = {name: _addon_file(source, name) for name in names} | {MANIFEST: _manifest(names)}
+            files = {
+                (ADDON / name).as_posix(): hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+                for name, content in contents.items()
+            }
+            return Addon(CLIENT, addon_version(source), files, SIDECARS)
         except OSError:
             return None
 
@@ -199,7 +231,11 @@ class GodotSupport:
         result = GodotHeadless(project, self._godot.stable).apply(changes)
         for change in result["after"]:
             file = change["path"].removeprefix(import_file.RES)
-            import_file.invalidate_import(project, file, before[file])
+            try:
+                import_file.invalidate_import(project, file, before[file])
+            except UserError as error:
+                message = text("Reimport it in Godot to apply its new settings: {reason}", reason=error.text)
+                result["errors"].append({"path": change["path"], "message": message})
         return result
 
     def _check_version(self, project: Path) -> None:
@@ -226,7 +262,7 @@ class GodotSupport:
             else:
                 projects.disable_addon(config)
             if config.text != before:
-                config.write(path)
+                config.write(project, projects.FILE)
         except OSError as error:
             raise _unwritable(path, error) from None
         return AssetChange(projects.FILE, "unchanged" if config.text == before else "updated")
@@ -247,7 +283,7 @@ def addon_version(source: Path) -> str:
 def installed_files(project: Path) -> list[str]:
     """Returns the files that the manifest in a project names, perhaps of an older version. Raises OSError."""
     try:
-        manifest = (project / ADDON / MANIFEST).read_text(encoding="utf-8", errors="replace")
+        manifest = read_text(project / ADDON / MANIFEST)
     except FileNotFoundError:
         return []
     return [line for line in manifest.splitlines() if _is_safe_name(line)]
@@ -260,44 +296,35 @@ def split_command(command: str, *, windows: bool) -> list[str]:
     return shlex.split(command)
 
 
-def _copy_addon(source: Path, project: Path) -> Iterator[AssetChange]:
-    """Writes the addon's files and the manifest into the project. Raises OSError."""
+def _copy_addon(source: Path, folder: ProjectFolder) -> Iterator[AssetChange]:
+    """Writes the addon's files and the manifest into the project. Raises OSError and UserError."""
     names = addon_files(source)
     for name in names:
-        yield _write_file(project, name, _addon_file(source, name))
-    yield _write_file(project, MANIFEST, (MANIFEST_HEAD + "".join(f"{name}\n" for name in names)).encode())
+        yield _write_file(folder, name, _addon_file(source, name))
+    yield _write_file(folder, MANIFEST, _manifest(names))
 
 
-def _remove_addon(project: Path) -> Iterator[AssetChange]:
+def _manifest(names: Iterable[str]) -> bytes:
+    return (MANIFEST_HEAD + "".join(f"{name}\n" for name in names)).encode()
+
+
+def _removable_files(project: Path) -> set[str]:
+    """Returns the names of all files that any version of the addon has. Raises OSError."""
     names = {*installed_files(project), MANIFEST}
-    for generation in (GODOT3, GODOT4):
-        names |= set(addon_files(generation.addon))
-        for pattern in generation.state:
-            for file in project.glob(pattern):
-                file.unlink()
-    yield from _remove_files(project, sorted(names))
-    _remove_empty_folders(project)
+    return names.union(*(addon_files(each.addon) for each in GENERATIONS))
 
 
-def _remove_files(project: Path, names: Iterable[str]) -> Iterator[AssetChange]:
-    """Removes those of `names` that exist, and what Godot wrote beside them. Raises OSError."""
-    folder = project / ADDON
+def _remove_files(folder: ProjectFolder, names: Iterable[str]) -> Iterator[AssetChange]:
+    """Removes those of `names` that exist, and what Godot wrote beside them. Raises OSError and UserError."""
     for name in names:
-        for file in (folder / name, *(folder / f"{name}{extension}" for extension in SIDECARS)):
-            if file.is_file():
-                file.unlink()
-                yield AssetChange(file.relative_to(project).as_posix(), "removed")
+        for file in (_path(name), *(_path(name) + extension for extension in SIDECARS)):
+            if folder.remove(file):
+                yield AssetChange(file, "removed")
 
 
-def _remove_empty_folders(project: Path) -> None:
-    """Removes the addon's folder, its subfolders and `addons` if they are empty. Raises OSError."""
-    folder = project / ADDON
-    if not folder.is_dir():
-        return
-    subfolders = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
-    for path in (*subfolders, folder, folder.parent):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
+def _path(name: str) -> str:
+    """Returns the path of an addon's file below the project."""
+    return (ADDON / name).as_posix()
 
 
 def _addon_file(source: Path, name: str) -> bytes:
@@ -312,21 +339,20 @@ def _addon_file(source: Path, name: str) -> bytes:
     return _VERSION_LINE.sub(rb"\1+" + digest.hexdigest()[:8].encode(), content, count=1)
 
 
-def _write_file(project: Path, name: str, content: bytes) -> AssetChange:
-    target = project / ADDON / name
+def _write_file(folder: ProjectFolder, name: str, content: bytes) -> AssetChange:
+    target = folder.root / ADDON / name
     old = target.read_bytes() if target.is_file() else None
     if old != content:
-        target.parent.mkdir(parents=True, exist_ok=True)
         # In one step: an open editor may load the file at this moment.
-        write_text(target, content.decode("utf-8", "surrogateescape"))
+        folder.write(_path(name), content, parents=True)
     what = "created" if old is None else "unchanged" if old == content else "updated"
-    return AssetChange((ADDON / name).as_posix(), what)
+    return AssetChange(_path(name), what)
 
 
 def _is_safe_name(name: str) -> bool:
     """Whether a line of the manifest, which anybody may have edited, is a path inside the addon's folder."""
     path = PurePosixPath(name)
-    is_odd = not name or name.startswith("#") or ":" in name or "\\" in name
+    is_odd = not name or name.startswith("#") or not {":", "\\", "\0"}.isdisjoint(name)
     return not is_odd and not path.is_absolute() and ".." not in path.parts
 
 

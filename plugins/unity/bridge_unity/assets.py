@@ -148,7 +148,7 @@ def change(project: Path, names: projects.AssetPaths, path: str, requested: Mapp
         raise UserError(conflict)
     changes = requested.get("options") or {}
     due, rejected = remaining_changes(changes, requested.get("expected") or {}, values(found, changes))
-    after = _write(found, due, meta) if due or not rejected else {}
+    after = _write(project, found, due, meta) if due or not rejected else {}
     return values(found, due), after, rejected
 
 
@@ -160,12 +160,12 @@ def _changed_since(found: MetaFile, requested: Mapping[str, Any], name: str) -> 
     return changed_since({**requested, "seen": own}, options(found), name)
 
 
-def _write(found: MetaFile, due: Mapping[str, Any], meta: Path) -> dict[str, Any]:
+def _write(project: Path, found: MetaFile, due: Mapping[str, Any], meta: Path) -> dict[str, Any]:
     """Writes these options and returns their new values. Raises UserError."""
     places = [(importer_settings.setting(name).place, _text(name, value)) for name, value in due.items()]
     try:
         changed = found.changed(places)
-        changed.write(meta, found)
+        changed.write(project, meta.relative_to(project).as_posix(), found)
     except UnknownSyntaxError:
         # The change would make the file unreadable.
         raise UserError(
@@ -234,6 +234,4 @@ def _meta_path(project: Path, relative: str, path: str) -> Path:
     meta = file.with_name(file.name + SUFFIX)
     if not os.path.isfile(file):
         raise UserError(text("{path} does not exist.", path=path))
-    if project.resolve() not in meta.resolve().parents:
-        raise UserError(text("{path} is a link that leads out of the project.", path=meta.name))
     return meta

@@ -9,7 +9,7 @@ from typing import Self
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bridge.api import Text, UserError, read_text, text, write_text
+from bridge.api import ProjectFolder, Text, UserError, read_text, text
 
 SUFFIX = ".meta"
 BOM = "\ufeff"
@@ -57,12 +57,13 @@ class MetaFile:
         """Raises OSError as `read_text` does, and UnknownSyntaxError."""
         return cls(read_text(path))
 
-    def write(self, path: Path, was: Self | None = None) -> None:
-        """Writes the file atomically; if `was` is given, only over these contents.
+    def write(self, project: Path, file: str, was: Self) -> None:
+        """Writes a project's file atomically, only over the contents of `was`.
 
-        Raises OSError as `write_text` does.
+        Raises OSError and UserError as `ProjectFolder.write_text` does.
         """
-        write_text(path, self._mark + self.text, None if was is None else was._mark + was.text)
+        with ProjectFolder(project) as folder:
+            folder.write_text(file, self._mark + self.text, was._mark + was.text)
 
     @property
     def platforms(self) -> list[str]:

@@ -226,9 +226,9 @@ async def test_a_file_that_no_memory_is_left_to_open_moves_to_a_new_worker(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
 async def test_a_memory_limit_too_small_for_libraries_is_reported_as_such(make_executor, save, photo):
     picture = save("photo.png", photo)
-    local = await make_executor(memory_mib=200)
+    local = await make_executor(memory_mib=128)
     error = await refused(local.run(Job.parse(thumbnail.workload, {}, [picture], deadline_s=60)), "too_large")
-    assert "than a worker may take (200 MiB)" in error.reason
+    assert "than a worker may take (128 MiB)" in error.reason
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
@@ -353,10 +353,11 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path, busy):
     code = f"""
 import asyncio
 from accel.execution.executor import Job, LocalExecutor
+from accel.execution.sandbox import Sandbox
 from accel.workload import Limits
 from tests.accel import workloads
 async def main():
-    local = LocalExecutor(1, Limits(), 0, warm=())
+    local = LocalExecutor(1, Limits(), 0, warm=(), sandbox=Sandbox("", [{str(tmp_path)!r}]))
     await local.start()
     pid = (await local.run(Job.parse(workloads.say.workload, {{}}, deadline_s=60))).value["pid"]
     if {busy!r}:

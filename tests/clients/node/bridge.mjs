@@ -1,5 +1,5 @@
 // A bridge as a client sees it: where it is, a link to it, a session that survives links, its blobs.
-import { createHash, createHmac, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import os from "node:os";
@@ -26,8 +26,30 @@ export function connectionFile(env = process.env) {
 
 export const readConnection = () => JSON.parse(readFileSync(connectionFile(), "utf8"));
 
-export const proof = (token, serverNonce, nonce) =>
-  createHmac("sha256", token).update(serverNonce + nonce).digest("hex");
+const hmac = (key, text) => createHmac("sha256", key).update(text).digest();
+export const tokenId = (token) => token.slice(0, token.indexOf("."));
+
+/** The proofs of both sides that they know `token`, in hex (docs/reference/protocol.md#authentication). */
+export function proofs(token, clientNonce, serverNonce, fingerprint) {
+  const message = [tokenId(token), clientNonce, serverNonce, fingerprint ?? ""].join(":");
+  const clientKey = hmac(token, "Client Key");
+  const signature = hmac(createHash("sha256").update(clientKey).digest(), `client:${message}`);
+  return {
+    server: hmac(hmac(token, "Server Key"), `server:${message}`).toString("hex"),
+    client: clientKey.map((byte, at) => byte ^ signature[at]).toString("hex"),
+  };
+}
+
+/** The `auth` of an identify on this link, once the daemon has proved that it knows the token. */
+function prove(info, link) {
+  const { nonce, proof = "" } = link.hello.auth;
+  const { server, client } = proofs(info.token, link.nonce, nonce, info.fingerprint);
+  if (proof.length !== server.length || !timingSafeEqual(Buffer.from(proof), Buffer.from(server))) {
+    link.ws.drop();
+    throw new Error("another program answers on the daemon's port");
+  }
+  return { id: tokenId(info.token), nonce: link.nonce, proof: client };
+}
 
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
@@ -43,8 +65,12 @@ export function within(promise, ms, what) {
 /** One WebSocket connection: messages in and out, by either subprotocol. */
 export class Link {
   static async open(info, protocol = MSGPACK_V1) {
-    const link = new Link(await WebSocket.open(info.ws, [protocol]));
+    const nonce = randomBytes(32).toString("hex");
+    const url = `${info.ws}?token=${tokenId(info.token)}&nonce=${nonce}`;
+    const link = new Link(await WebSocket.open(url, [protocol]));
+    link.nonce = nonce;
     link.hello = await link.take((m) => m.type === "hello", "hello");
+    link.auth = prove(info, link);
     return link;
   }
 
@@ -113,7 +139,7 @@ export class Session {
     this.link = await Link.open(this.info, this.protocol);
     this.link.onarrival = (message) => this.onarrival?.(message);
     const resume = this.id && { session: this.id, token: this.token, last_seq: this.lastSeq };
-    this.link.send({ type: "identify", ...this.fields, auth: { token: this.info.token }, resume, ...more });
+    this.link.send({ type: "identify", ...this.fields, auth: this.link.auth, resume, ...more });
     const ready = await this.link.take((m) => m.type === "ready", "ready");
     [this.id, this.token] = [ready.session, ready.resume_token];
     return ready;
@@ -148,7 +174,7 @@ export class Session {
 }
 
 /** One HTTP request: {status, headers, body}; a `token` of null sends none. */
-export function web(info, method, place, { headers = {}, body, token = info.token } = {}) {
+export function web(info, method, place, { headers = {}, body, token = info.httpToken } = {}) {
   const auth = token === null ? {} : { Authorization: `Bearer ${token}` };
   return new Promise((resolve, reject) => {
     const ask = http.request(info.http + place, { method, headers: { ...auth, ...headers } }, (answer) => {

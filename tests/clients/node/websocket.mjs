@@ -35,7 +35,7 @@ function frame(opcode, payload, fin = true) {
 export class WebSocket {
   /** Resolves once the handshake is done; rejects with Refused, or with the socket's error. */
   static open(url, protocols, headers = {}) {
-    const { hostname, port, host, pathname } = new URL(url);
+    const { hostname, port, host, pathname, search } = new URL(url);
     const key = randomBytes(16).toString("base64");
     const lines = {
       Host: host,
@@ -50,7 +50,7 @@ export class WebSocket {
     return new Promise((resolve, reject) => {
       const socket = net.connect({ host: hostname, port: Number(port), noDelay: true });
       new WebSocket(socket, key, resolve, reject);
-      socket.write(`GET ${pathname} HTTP/1.1\r\n${ask.join("")}\r\n`);
+      socket.write(`GET ${pathname}${search} HTTP/1.1\r\n${ask.join("")}\r\n`);
     });
   }
 

@@ -14,9 +14,10 @@ import pytest
 
 from accel.text import AnyText
 from bridge.commands import connection
-from bridge.commands.connection import ReconnectingClient, ask_daemon, watch
+from bridge.commands.connection import ReconnectingClient, fetch_status, watch
 from bridge.commands.run import remote
 from bridge.core.errors import UserError
+from bridge.paths import ConnectionFile
 from bridge.server.handshake import NOT_DURABLE
 from bridge.store.uploads import Upload
 from tests.commands.run.test_remote_reconnects import ASKED
@@ -106,12 +107,12 @@ async def test_a_long_job_of_a_daemon_that_is_well_is_waited_for_without_a_word(
     said: list[AnyText] = []
     looked: list[Any] = []
 
-    def look() -> Any:
-        looked.append(ask_daemon())
+    def look(file: ConnectionFile) -> Any:
+        looked.append(fetch_status(file))
         return looked[-1]
 
     monkeypatch.setattr(connection, "QUIET_S", 0.1)
-    monkeypatch.setattr(connection, "ask_daemon", look)
+    monkeypatch.setattr(connection, "fetch_status", look)
     async with asking(daemon, said.append) as asked:
         await asked("test.sleep", seconds=1)
     assert looked and said == []
@@ -122,14 +123,14 @@ async def test_where_nobody_says_why_the_log_is_named(
 ) -> None:
     said: list[AnyText] = []
 
-    def look() -> Any:
+    def look(file: ConnectionFile) -> Any:
         # Just before it could write again: who comes now is told nothing.
-        status = ask_daemon()
+        status = fetch_status(file)
         status.figures[connection.FAILING] = 1.0
         return status
 
     monkeypatch.setattr(connection, "QUIET_S", 0.1)
-    monkeypatch.setattr(connection, "ask_daemon", look)
+    monkeypatch.setattr(connection, "fetch_status", look)
     async with asking(daemon, said.append) as asked:
         await asked("test.sleep", seconds=1)
     assert len(said) == 2 and str(said[0]).endswith("See its log.")
@@ -140,11 +141,11 @@ async def test_a_daemon_that_says_nothing_at_all_is_told(
 ) -> None:
     said: list[AnyText] = []
 
-    def look() -> Any:
+    def look(file: ConnectionFile) -> Any:
         raise UserError("PopBridge doesn't answer within 10 s.")
 
     monkeypatch.setattr(connection, "QUIET_S", 0.1)
-    monkeypatch.setattr(connection, "ask_daemon", look)
+    monkeypatch.setattr(connection, "fetch_status", look)
     async with asking(daemon, said.append) as asked:
         await asked("test.sleep", seconds=1)
     assert len(said) == 2 and str(said[0]).startswith("No answer for 0 s.")
@@ -171,14 +172,14 @@ async def test_an_upload_without_progress_is_announced_and_so_is_its_end(
             monkeypatch.setattr(connection, "QUIET_S", 60)
             takes.set()
 
-    def look() -> Any:
+    def look(file: ConnectionFile) -> Any:
         if not answers:
             raise UserError("PopBridge doesn't answer within 10 s.")
-        return ask_daemon()
+        return fetch_status(file)
 
     said = Said()
     monkeypatch.setattr(Upload, "write", held)
-    monkeypatch.setattr(connection, "ask_daemon", look)
+    monkeypatch.setattr(connection, "fetch_status", look)
     monkeypatch.setattr(connection, "QUIET_S", 0.2)
     file = daemon.paths.connection_file
     client = await ReconnectingClient.connect(file, said.append)
@@ -214,7 +215,7 @@ async def test_after_a_look_that_failed_the_daemon_is_looked_at_again(
     said: list[AnyText] = []
     looks = 0
 
-    def look() -> Any:
+    def look(file: ConnectionFile) -> Any:
         nonlocal looks
         looks += 1
         if looks == 1:
@@ -222,7 +223,7 @@ async def test_after_a_look_that_failed_the_daemon_is_looked_at_again(
         raise UserError("PopBridge doesn't answer within 10 s.")
 
     monkeypatch.setattr(connection, "QUIET_S", 0.1)
-    monkeypatch.setattr(connection, "ask_daemon", look)
+    monkeypatch.setattr(connection, "fetch_status", look)
     async with asking(daemon, said.append) as asked:
         await asked("test.sleep", seconds=1)
     assert len(said) == 2 and str(said[0]).endswith("PopBridge doesn't answer within 10 s.")

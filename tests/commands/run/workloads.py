@@ -89,12 +89,12 @@ def long(inputs: Sequence[Input], params: Text, limits: Limits) -> Output:
 @workload("test.slow", version=1, params=Text)
 def slow(inputs: Sequence[Input], params: Text, limits: Limits) -> Output:
     """Copies a file; where its name ends with `slow`, waits for ever after having said so."""
-    path = Path(inputs[0].path)
+    path = Path(inputs[0].name)
     if path.stem.endswith("slow"):
         path.with_suffix(".begun").touch()
         while True:
             time.sleep(60)
-    return Output(path.name, [OutputFile("copy", "image/png", path.read_bytes())])
+    return Output(path.name, [OutputFile("copy", "image/png", Path(inputs[0].path).read_bytes())])
 
 
 ALL = {

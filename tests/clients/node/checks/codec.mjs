@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { proof } from "../bridge.mjs";
+import { proofs } from "../bridge.mjs";
 import * as msgpack from "../msgpack.mjs";
 
 const page = readFileSync(new URL("../../../../docs/reference/protocol.md", import.meta.url), "utf8");
@@ -36,8 +36,9 @@ export const checks = {
     assert.deepEqual(plain(msgpack.decode(msgpack.encode(map))), map);
   },
 
-  "the example's proof is right"() {
-    const [, wanted] = /For token[^`]*(?:`[^`]*`[^`]*){3}`([0-9a-f]{64})`/.exec(page);
-    assert.equal(proof("token", "0a1b", "2c3d"), wanted);
+  "the example's proofs are right"() {
+    const [, example] = /An example, with more(.*?)\n\n/s.exec(page);
+    const [, token, clientNonce, serverNonce, server, client] = [...example.matchAll(/`([^`]+)`/g)].map(([, t]) => t);
+    assert.deepEqual(proofs(token, clientNonce, serverNonce), { server, client });
   },
 };

@@ -8,12 +8,12 @@ import { Link, MSGPACK_V1 } from "../bridge.mjs";
 
 export const TOOL = { kind: "tool", name: "node-client", version: "1" };
 
-export const identify = (info, more = {}) => ({
+export const identify = (link, more = {}) => ({
   type: "identify",
   protocol: 1,
   client: TOOL,
   instance: randomBytes(8).toString("hex"),
-  auth: { token: info.token },
+  auth: link.auth,
   ...more,
 });
 
@@ -23,7 +23,7 @@ export const normalMap = ({ root, files }) => readFileSync(path.join(root, files
 /** A link that has identified. */
 export async function identified(info, protocol = MSGPACK_V1, more = {}) {
   const link = await Link.open(info, protocol);
-  link.send(identify(info, more));
+  link.send(identify(link, more));
   link.ready = await link.take((m) => m.type === "ready", "ready");
   return link;
 }

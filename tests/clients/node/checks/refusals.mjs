@@ -1,7 +1,7 @@
 // What the server refuses, and how it says so.
 import assert from "node:assert/strict";
 
-import { JSON_V1, Link, MSGPACK_V1, proof } from "../bridge.mjs";
+import { JSON_V1, Link, MSGPACK_V1 } from "../bridge.mjs";
 import * as msgpack from "../msgpack.mjs";
 import { BINARY, Refused, TEXT, WebSocket } from "../websocket.mjs";
 import { alive, closes, identified, identify, normalMap } from "./expect.mjs";
@@ -22,7 +22,7 @@ async function refused(info, status, protocols, headers) {
 /** An identify with `more` closes with `code`. */
 async function identifying(info, code, field, more, protocol) {
   const link = await Link.open(info, protocol);
-  link.send(identify(info, more));
+  link.send(identify(link, more));
   return closes(link, code, field);
 }
 
@@ -59,13 +59,13 @@ export const checks = {
   "a wrong token is 4009": ({ info }) => identifying(info, 4009, "", { auth: { token: "wrong" } }),
   "no token and no proof is refused": async ({ info }) => {
     const link = await Link.open(info);
-    link.send(identify(info, { auth: {} }));
+    link.send(identify(link, { auth: {} }));
     const { code, reason } = await link.closed();
     assert.ok([4009, 4003].includes(code), `closed with ${code} (${reason})`);
     return `${code} ${reason}`;
   },
   async "a proof over another nonce is 4009"({ info }) {
-    const auth = { proof: proof(info.token, "00", "aa"), nonce: "aa" };
+    const { auth } = await Link.open(info);
     return identifying(info, 4009, "", { auth });
   },
   "another protocol is 4010": ({ info }) => identifying(info, 4010, "", { protocol: 2 }),
@@ -81,7 +81,7 @@ export const checks = {
   },
   async "identifying twice is 4008"({ info }) {
     const link = await identified(info);
-    link.send(identify(info));
+    link.send(identify(link));
     return closes(link, 4008);
   },
 

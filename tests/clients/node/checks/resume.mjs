@@ -128,7 +128,7 @@ export const checks = {
     const { session: id } = await session.connect();
     session.drop();
     const link = await Link.open(info);
-    link.send(identify(info, { resume: { session: id, token: "wrong", last_seq: 0 } }));
+    link.send(identify(link, { resume: { session: id, token: "wrong", last_seq: 0 } }));
     return closes(link, 4011);
   },
 
@@ -138,7 +138,7 @@ export const checks = {
     session.drop();
     const link = await Link.open(info, MSGPACK_V1);
     const resume = { session: session.id, token: session.token, last_seq: 0 };
-    link.send(identify(info, { instance: session.fields.instance, resume }));
+    link.send(identify(link, { instance: session.fields.instance, resume }));
     await link.take((m) => m.type === "ready", "ready", PATIENCE_MS); // and its token is forgotten
     link.ws.drop();
     assert.equal((await session.connect()).resumed, true);

@@ -1,7 +1,7 @@
 // Identifying, what hello and ready say, and the heartbeat.
 import assert from "node:assert/strict";
 
-import { JSON_V1, Link, MSGPACK_V1, proof } from "../bridge.mjs";
+import { JSON_V1, Link, MSGPACK_V1 } from "../bridge.mjs";
 import { alive, closes, identified, identify } from "./expect.mjs";
 
 export const checks = {
@@ -13,6 +13,8 @@ export const checks = {
     for (const feature of ["blobs", "popups", "resume"]) assert.ok(hello.features.includes(feature), feature);
     assert.ok(hello.limits.frame >= 65536 && hello.limits.inline >= 0 && hello.limits.inflight >= 1);
     assert.deepEqual([...hello.auth.methods].sort(), ["proof", "token"]);
+    assert.ok(hello.auth.proof && ready.http_token);
+    assert.ok(ready.scopes.includes("editor"));
     assert.equal(ready.resumed, false);
     assert.ok(ready.session && ready.resume_token);
     const names = ready.workloads.map(({ name }) => name);
@@ -21,13 +23,16 @@ export const checks = {
     return names;
   },
 
-  async "a proof is as good as the token"({ info }) {
+  async "the token itself is taken from older clients"({ info }) {
     const link = await Link.open(info, JSON_V1);
-    const nonce = "c0ffee";
-    const auth = { proof: proof(info.token, link.hello.auth.nonce, nonce), nonce };
-    link.send(identify(info, { auth }));
+    link.send(identify(link, { auth: { token: info.token } }));
     await link.take((m) => m.type === "ready", "ready");
     await alive(link);
+  },
+
+  async "a daemon that doesn't know the token is told nothing"({ info }) {
+    await assert.rejects(Link.open({ ...info, token: `${info.token}x` }), /another program/);
+    await assert.rejects(Link.open({ ...info, fingerprint: "00".repeat(32) }), /another program/);
   },
 
   async "unknown fields are passed over"({ info }) {

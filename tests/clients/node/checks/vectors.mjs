@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 
-import { JSON_V1, MSGPACK_V1 } from "../bridge.mjs";
+import { JSON_V1, MSGPACK_V1, proofs, tokenId } from "../bridge.mjs";
 import * as msgpack from "../msgpack.mjs";
 import { identified } from "./expect.mjs";
 
@@ -26,6 +26,16 @@ async function wrong(info, file, vector, protocol) {
 }
 
 export const checks = {
+  "the proofs of tokens are those of proof.json"() {
+    const known = JSON.parse(readFileSync(new URL("../proof.json", folder), "utf8"));
+    for (const { name, token, ...v } of known) {
+      assert.equal(tokenId(token), v.id, name);
+      const { server, client } = proofs(token, v.client_nonce, v.server_nonce, v.fingerprint);
+      assert.deepEqual([server, client], [v.server_proof, v.client_proof], name);
+    }
+    return known.length;
+  },
+
   "accepted vectors mean the same in both subprotocols"() {
     const base64 = (_, value) => {
       if (typeof value === "bigint") return Number(value); // as far as JSON.parse reads it

@@ -1,6 +1,7 @@
 @tool
 extends Node
-# Connects to the daemon: finds it, identifies the editor, resumes the session, and retries with backoff.
+# Connects to the daemon: finds it, lets it prove that it is the daemon, identifies the editor, resumes the session, and
+# retries with backoff.
 
 # The session is open.
 signal opened(ready: Dictionary)
@@ -13,9 +14,13 @@ signal received(message: Dictionary)
 signal status_changed
 
 enum Status { SEARCHING, CONNECTING, OPEN, RETRYING }
+# What is wrong with the program that answers on the daemon's port: it can't prove that it is the daemon, it is a daemon
+# that is too old for that, or its certificate wasn't accepted, if there is one.
+enum Doubt { NONE, STRANGER, OUTDATED, UNVERIFIED }
 
 const Identity := preload("identity.gd")
 const Msgpack := preload("msgpack.gd")
+const Proof := preload("proof.gd")
 const Protocol := preload("protocol.gd")
 const SessionStore := preload("session_store.gd")
 
@@ -34,12 +39,16 @@ const STALL_MS := 1000
 var status := Status.SEARCHING
 # Why the daemon closed the connection, if it refused it.
 var refusal := ""
+# What the last attempt to connect found.
+var doubt := Doubt.NONE
 # `hello` and `ready` of the open session.
 var hello := {}
 var welcome := {}
-# From connection.json, for blobs.
+# For blobs: the address from connection.json, and the token from `ready`.
 var http := ""
-var token := ""
+var http_token := ""
+# What the daemon's certificate must be issued by; null without TLS.
+var certificate: X509Certificate
 # While true, nothing is read: Godot 4 processes frames, and this node, during a reimport.
 var paused := false
 
@@ -56,6 +65,11 @@ var _client: WebSocketClient
 #endif
 var _unsent := []
 var _is_broken := false
+var _proof: Proof
+# Whether the daemon has proved that it knows the token. Before that, nothing is sent, and nothing else is believed.
+var _is_proven := false
+# What this attempt has found.
+var _suspicion := Doubt.NONE
 # The daemon accepted the connection but sent no `ready` in time.
 var _timed_out := false
 var _open_by := 0
@@ -143,7 +157,10 @@ func _open_socket(url: String) -> void:
 	_peer.inbound_buffer_size = BUFFER_BYTES
 	_peer.outbound_buffer_size = BUFFER_BYTES
 	_set_status(Status.CONNECTING)
-	_is_broken = _peer.connect_to_url(url) != OK
+	var options: TLSOptions = null
+	if certificate:
+		options = TLSOptions.client(certificate)
+	_is_broken = _peer.connect_to_url(url, options) != OK
 
 
 func _end() -> void:
@@ -155,7 +172,7 @@ func _end() -> void:
 
 
 func _read() -> void:
-	while _peer and not paused and _peer.get_available_packet_count() > 0:
+	while _peer and not paused and not _is_broken and _peer.get_available_packet_count() > 0:
 		_on_message(_codec.decode(_peer.get_packet()))
 
 
@@ -190,6 +207,8 @@ func _open_socket(url: String):
 	_client = WebSocketClient.new()
 	var kilobytes = BUFFER_BYTES / 1024
 	_client.set_buffers(kilobytes, kilobytes, kilobytes, kilobytes)
+	_client.verify_ssl = true
+	_client.trusted_ssl_certificate = certificate
 	_client.connect("connection_established", self, "_on_established")
 	_client.connect("connection_error", self, "_on_end")
 	_client.connect("connection_closed", self, "_on_end")
@@ -210,7 +229,7 @@ func _on_end(_was_clean = false):
 
 func _on_data():
 	var peer = _client.get_peer(1)
-	while peer.get_available_packet_count() > 0:
+	while not _is_broken and peer.get_available_packet_count() > 0:
 		_on_message(_codec.decode(peer.get_packet()))
 
 
@@ -226,25 +245,42 @@ func _connect() -> void:
 	_retry_at = Time.get_ticks_msec() + int(_backoff_s * 1000 * (1 + randf() * JITTER))
 	_backoff_s = minf(_backoff_s * 2, MAX_BACKOFF_S)
 	var content := Identity.read_connection()
+	_is_broken = false
+	_is_proven = false
+	_suspicion = Doubt.NONE
+	certificate = null
+	_unsent.clear()
 	if content.is_empty():
-		_set_status(Status.SEARCHING)
+		_report_end()
+		return
+	_proof = Proof.new(str(content.token), Identity.fingerprint_in(content))
+	var is_encrypted := str(content.ws).begins_with("wss:")
+	if is_encrypted:
+		certificate = Identity.read_certificate(content)
+	if _proof.id == "" or (is_encrypted and not certificate):
+		_suspicion = Doubt.OUTDATED if _proof.id == "" else Doubt.UNVERIFIED
+		_report_end()
 		return
 	http = str(content.http)
-	token = str(content.token)
-	_is_broken = false
-	_unsent.clear()
+	http_token = ""
 	_open_by = Time.get_ticks_msec() + int(Protocol.IDENTIFY_TIMEOUT_S * 1000)
-	_open_socket(str(content.ws))
+	_open_socket(str(content.ws) + _proof.query())
 
 
 func _report_end() -> void:
 	var was_open := is_open()
-	_set_status(Status.RETRYING if refusal or was_open or _timed_out else Status.SEARCHING)
+	# Godot doesn't tell why a connection with TLS failed.
+	if certificate and not _is_proven and _suspicion == Doubt.NONE:
+		_suspicion = Doubt.UNVERIFIED
+	doubt = _suspicion
+	_set_status(Status.RETRYING if refusal or was_open or _timed_out or doubt != Doubt.NONE else Status.SEARCHING)
 	if was_open:
 		lost.emit()
 
 
 func _on_close_request(code: int, reason: String) -> void:
+	if not _is_proven:
+		return
 	refusal = ""
 	if code == Protocol.CLOSE_SESSION_INVALID:
 		_store.forget_session()
@@ -255,7 +291,10 @@ func _on_close_request(code: int, reason: String) -> void:
 
 func _on_message(message: Variant) -> void:
 	var problem := _codec.error if _codec.error else Protocol.problem(message, Protocol.SERVER_MESSAGES)
-	if problem:
+	if not _is_proven and (problem or message.type != "hello" or not _proof.is_valid(message.auth)):
+		_suspicion = Doubt.STRANGER
+		_is_broken = true
+	elif problem:
 		# A newer daemon may send messages that this addon doesn't know.
 		printerr("PopBridge: ignored a message from the daemon: %s." % problem)
 	elif message.type == "hello":
@@ -267,16 +306,19 @@ func _on_message(message: Variant) -> void:
 
 
 func _on_hello(message: Dictionary) -> void:
+	_is_proven = true
 	hello = message
 	var resume := {}
 	if _store.session:
 		resume = {"session": _store.session, "token": _store.resume_token, "last_seq": _store.last_seq}
-	_send(_identity.identify(token, resume, message.get("features", [])))
+	_send(_identity.identify(_proof.answer(message.auth), resume, message.get("features", [])))
 
 
 func _on_ready(message: Dictionary) -> void:
 	welcome = message
+	http_token = str(message.get("http_token", ""))
 	refusal = ""
+	doubt = Doubt.NONE
 	_backoff_s = FIRST_BACKOFF_S
 	_retry_at = Time.get_ticks_msec() + int(FIRST_BACKOFF_S * 1000)
 	_store.session = message.session

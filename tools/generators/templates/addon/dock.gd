@@ -201,6 +201,15 @@ func _write_status(connection: Connection) -> void:
 			_status.text = _text.say("Connection lost, reconnecting… If this goes on, check that “popbridge serve” runs.")
 	if connection.refusal and not connection.is_open():
 		_status.text = _text.say("PopBridge refused the connection: {reason}", {"reason": connection.refusal})
+	match connection.doubt:
+		Connection.Doubt.STRANGER:
+			_status.text = _text.say(
+					"Another program answers in place of PopBridge. Nothing was sent to it. Restart PopBridge.")
+		Connection.Doubt.OUTDATED:
+			_status.text = _text.say("The running PopBridge is older than this addon. Restart PopBridge.")
+		Connection.Doubt.UNVERIFIED:
+			_status.text = _text.say(
+					"PopBridge isn't running, or its certificate can't be verified. Restart PopBridge.")
 
 
 func _clear_search() -> void:

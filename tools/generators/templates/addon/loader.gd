@@ -9,6 +9,9 @@ signal picture_loaded
 signal explained(path: String, reply: Dictionary)
 
 const Connection := preload("connection.gd")
+#if godot3
+const HttpsRequest = preload("https_request.gd")
+#endif
 const Session := preload("session.gd")
 
 # Requests at a time; the newest first, as a list that is scrolled asks for more than it still shows.
@@ -22,7 +25,7 @@ var _connection: Connection
 var _session: Session
 # Blobs to fetch, the newest last.
 var _waiting := []
-# Blobs on the way: sha -> HTTPRequest.
+# Blobs on the way: sha -> the request's node.
 var _requests := {}
 # sha -> texture, the latest used last; null if the blob isn't a picture.
 var _pictures := {}
@@ -104,13 +107,30 @@ func _start_next() -> void:
 		var sha: String = _waiting.pop_back()
 		if _requests.has(sha):
 			continue
-		var request := HTTPRequest.new()
+		var request := _new_request()
 		_requests[sha] = request
 		add_child(request)
 		request.request_completed.connect(_on_completed.bind(sha))
-		var headers := PackedStringArray(["Authorization: Bearer " + _connection.token])
+		var headers := PackedStringArray(["Authorization: Bearer " + _connection.http_token])
 		if request.request("%s/blobs/%s" % [_connection.http, sha], headers) != OK:
 			_end(sha, PackedByteArray())
+
+
+# Trusts the daemon's certificate only.
+#if godot4
+func _new_request() -> HTTPRequest:
+	var request := HTTPRequest.new()
+	if _connection.certificate:
+		request.set_tls_options(TLSOptions.client(_connection.certificate))
+	return request
+#else
+func _new_request():
+	if not _connection.certificate:
+		return HTTPRequest.new()
+	var request = HttpsRequest.new()
+	request.certificate = _connection.certificate
+	return request
+#endif
 
 
 func _on_completed(result: int, code: int, _headers: PackedStringArray, bytes: PackedByteArray, sha: String) -> void:

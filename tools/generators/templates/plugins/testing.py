@@ -60,7 +60,8 @@ def daemon(tmp_path: Path) -> Iterator[Path]:
     """The connection file of a daemon of the test's own."""
     environment = os.environ | {"POPBRIDGE_HOME": str(tmp_path / "home"), "POPBRIDGE_PORT": "0"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "bridge.cli", "serve", "--workers", "1"], env=environment
+        [sys.executable, "-m", "bridge.cli", "serve", "--workers", "1", "--root", str(tmp_path)],
+        env=environment,
     )
     try:
         file, deadline = tmp_path / "home" / "connection.json", time.monotonic() + 60

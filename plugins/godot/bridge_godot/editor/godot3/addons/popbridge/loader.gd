@@ -10,6 +10,7 @@ signal picture_loaded()
 signal explained(path, reply)
 
 const Connection = preload("connection.gd")
+const HttpsRequest = preload("https_request.gd")
 const Session = preload("session.gd")
 
 # Requests at a time; the newest first, as a list that is scrolled asks for more than it still shows.
@@ -23,7 +24,7 @@ var _connection: Connection
 var _session: Session
 # Blobs to fetch, the newest last.
 var _waiting = []
-# Blobs on the way: sha -> HTTPRequest.
+# Blobs on the way: sha -> the request's node.
 var _requests = {}
 # sha -> texture, the latest used last; null if the blob isn't a picture.
 var _pictures = {}
@@ -101,13 +102,22 @@ func _start_next():
 		var sha = _waiting.pop_back()
 		if _requests.has(sha):
 			continue
-		var request = HTTPRequest.new()
+		var request = _new_request()
 		_requests[sha] = request
 		add_child(request)
 		request.connect("request_completed", self, "_on_completed", [sha])
-		var headers = PoolStringArray(["Authorization: Bearer " + _connection.token])
+		var headers = PoolStringArray(["Authorization: Bearer " + _connection.http_token])
 		if request.request("%s/blobs/%s" % [_connection.http, sha], headers) != OK:
 			_end(sha, PoolByteArray())
+
+
+# Trusts the daemon's certificate only.
+func _new_request():
+	if not _connection.certificate:
+		return HTTPRequest.new()
+	var request = HttpsRequest.new()
+	request.certificate = _connection.certificate
+	return request
 
 
 func _on_completed(result: int, code: int, _headers: PoolStringArray, bytes: PoolByteArray, sha: String):

@@ -22,8 +22,8 @@ func _init(plugin_version: String, editor_language: String) -> void:
 	locale = "en" if language in ["", "C", "POSIX"] else language.replace("_", "-")
 
 
-# `offered` are the daemon's features: it may refuse a client that wants others.
-func identify(token: String, resume: Dictionary, offered: Array) -> Dictionary:
+# `auth` is the editor's proof. `offered` are the daemon's features: it may refuse a client that wants others.
+func identify(auth: Dictionary, resume: Dictionary, offered: Array) -> Dictionary:
 	var root := project_root()
 	var features := []
 	for feature: String in FEATURES:
@@ -37,7 +37,7 @@ func identify(token: String, resume: Dictionary, offered: Array) -> Dictionary:
 		"project": {"id": root.sha256_text(), "name": project_name(), "root": root},
 		"instance": instance,
 		"features": features,
-		"auth": {"token": token},
+		"auth": auth,
 		"locale": locale,
 	}
 	if not resume.is_empty():
@@ -72,6 +72,19 @@ static func project_name() -> String:
 static func read_connection() -> Dictionary:
 	var content := Files.read_json(_run_folder().path_join("connection.json"))
 	return content if content.has_all(["ws", "http", "token"]) else {}
+
+
+# Returns the SHA-256 of the daemon's certificate; empty without TLS.
+static func fingerprint_in(content: Dictionary) -> String:
+	var fingerprint: Variant = content.get("fingerprint")
+	return fingerprint if fingerprint is String else ""
+
+
+# Returns the certificate that the daemon's must be issued by; null if it can't be read. `content` is connection.json's.
+static func read_certificate(content: Dictionary) -> X509Certificate:
+	var certificate := X509Certificate.new()
+	var problem := certificate.load_from_string(str(content.get("ca", "")))
+	return certificate if problem == OK else null
 
 
 # Returns the file that `popbridge install` and `popbridge service` write: {"command": [program, arguments…]} starts the

@@ -1,0 +1,5 @@
+"""Daemons to attack."""
+
+from tests.server.conftest import process, start
+
+__all__ = ["process", "start"]  # fixtures
