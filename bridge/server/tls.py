@@ -45,8 +45,9 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104: names no address to l
 CLIENT_HELLO = 0x16
 """First byte of a TLS connection, the record type `handshake` (RFC 8446 §5.1)."""
 PLAIN_ANSWER = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 57\r\nConnection: close\r\n\r\n"
-    b"This port accepts TLS only: use https:// and wss:// URLs."
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 57\r\nConnection: close\r\n"
+    + b"".join(b"%b: %b\r\n" % header for header in auth.SECURITY_HEADERS)
+    + b"\r\nThis port accepts TLS only: use https:// and wss:// URLs."
 )
 """What a peer gets that doesn't speak TLS."""
 
