@@ -105,9 +105,12 @@ class Certificate:
     def host_for(self, address: str) -> str:
         """Returns the name for URLs of this machine's clients: `address`, or one that the certificate has."""
         local = ANY.get(address, address)
-        if self.leaf.covers(local):
-            return local
-        return next((name for name in self.leaf.names if not name.startswith("*.")), local)
+        for name in (local, self._settings["host"]):
+            if self.leaf.covers(name):
+                return str(name)
+        # Loopback's names lead nowhere if it listens on another address.
+        names = [name for name in self.leaf.names if not name.startswith("*.")]
+        return next((name for name in names if address in ANY or not auth.is_loopback(name)), local)
 
     def listener(self, protocol: Callable[..., asyncio.Protocol]) -> TlsListener:
         """Returns what makes the protocol of each connection; `protocol` makes the one for the plaintext."""
@@ -138,11 +141,15 @@ class Certificate:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(WATCH_S)
-            if self._stat() != self._state:
-                self.reload()
-            if self.leaf.needs_renewal(_now()) and loop.time() >= self._retry_at:
-                self._retry_at = loop.time() + RENEWAL_RETRY_S
-                await loop.run_in_executor(None, self._fresh, self.leaf)
+            try:
+                if self._stat() != self._state:
+                    self.reload()
+                if self.leaf.needs_renewal(_now()) and loop.time() >= self._retry_at:
+                    self._retry_at = loop.time() + RENEWAL_RETRY_S
+                    await loop.run_in_executor(None, self._fresh, self.leaf)
+            # An expired certificate would shut everybody out, so nothing may end this loop.
+            except Exception:
+                log.exception("the certificate's files can't be watched")
 
     def _fresh(self, leaf: Leaf) -> Leaf:
         """Returns `leaf`, or the one that replaces it if it is local and too old."""
