@@ -44,9 +44,16 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104: names no address to l
 """The addresses for all interfaces, with loopback's for clients of this machine."""
 CLIENT_HELLO = 0x16
 """First byte of a TLS connection, the record type `handshake` (RFC 8446 §5.1)."""
-PLAIN_ANSWER = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 57\r\nConnection: close\r\n\r\n"
-    b"This port accepts TLS only: use https:// and wss:// URLs."
+PLAIN_BODY = b"This port accepts TLS only: use https:// and wss:// URLs."
+PLAIN_HEADERS = auth.with_security_headers(
+    [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(PLAIN_BODY)),
+        (b"connection", b"close"),
+    ]
+)
+PLAIN_ANSWER = b"\r\n".join(
+    [b"HTTP/1.1 400 Bad Request", *(b"%s: %s" % header for header in PLAIN_HEADERS), b"", PLAIN_BODY]
 )
 """What a peer gets that doesn't speak TLS."""
 
@@ -302,7 +309,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
     # Transport of the application's protocol.
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._tls is None or self._raw.is_closing():
+        if not data or self._tls is None or self._raw.is_closing():
             return
         try:
             if len(data) <= RECORD:
