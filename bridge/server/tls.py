@@ -314,7 +314,7 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         try:
             if len(data) <= RECORD:
                 self._tls.write(data)
-                self._flush()
+                self._raw.write(self._outgoing.read())
                 return
             view = memoryview(data).cast("B")
             for at in range(0, len(view), RECORD):
@@ -400,9 +400,10 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         """Delivers what is decrypted. Raises ssl.SSLError."""
         tls = self._tls
         # Without read-ahead, OpenSSL takes what it needs of a record, so nothing else is buffered.
-        while tls is not None and (self._incoming.pending or tls.pending()):
+        while tls is not None and (size := self._incoming.pending or tls.pending()):
             try:
-                data = tls.read(RECORD)
+                # It allocates as much as it may read.
+                data = tls.read(min(size, RECORD))
             except ssl.SSLWantReadError:
                 break
             if not data:
