@@ -49,7 +49,6 @@ ACTS = {
     "key.rotate": text("rotated the master key; the new one is {subject}"),
     "key.export": text("copied the master key to {subject}"),
     "key.import": text("imported the master key {subject}"),
-    "database.reset": text("set the database {subject} aside"),
     "certificate.create": text("created a certificate in {subject}"),
     "certificate.renew": text("renewed the certificate in {subject}"),
     "pairing": text("paired the device {subject}"),
