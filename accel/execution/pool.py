@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -36,7 +35,7 @@ from accel.execution.protocol import (
     progresses,
     replies,
 )
-from accel.execution.sandbox import is_secret, remove_folder
+from accel.execution.sandbox import is_secret, make_folder, remove_folder
 from accel.progress import OnProgress
 from accel.text import AnyText, text
 from accel.workload import WorkloadError
@@ -126,10 +125,7 @@ class Worker:
         python, more = interpreter(sys.platform, sys.executable, BASE)
         variables, folder = environment({**more, **env}), None
         if setup.sandbox is not None:
-            if root := setup.sandbox.folder:
-                # It may have been deleted.
-                os.makedirs(root, mode=0o700, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix="popbridge-worker-", dir=root or None))
+            folder = make_folder(setup.sandbox.folder)
             setup = replace(setup, sandbox=replace(setup.sandbox, folder=str(folder)))
             variables = {name: value for name, value in variables.items() if not is_secret(name)}
             variables |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
