@@ -259,7 +259,7 @@ class Bridge:
 
 
 def _sandbox(folder: Path, settings: Settings) -> Sandbox:
-    """Returns the workers' sandbox, with their folders in `folder`; removes old ones there. Raises UserError."""
+    """Returns the workers' sandbox, with their folders in `folder`; removes old ones. Raises UserError."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_leftovers(folder)

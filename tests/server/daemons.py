@@ -136,6 +136,10 @@ class ProcessDaemon:
         self._environment: Mapping[str, str] = {**os.environ, "POPBRIDGE_HOME": str(home), **environment}
         self.process: subprocess.Popen[bytes] | None = None
 
+    def set_environment(self, **environment: str) -> None:
+        """Sets variables of the processes that start from now on."""
+        self._environment = {**self._environment, **environment}
+
     def spawn(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(
