@@ -18,7 +18,7 @@ import stat
 import struct
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -226,9 +226,10 @@ def _checked(result: int) -> int:
 _SECRET = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE)$", re.IGNORECASE)
 
 
-def is_secret(variable: str) -> bool:
-    """Whether an environment variable holds a key or password, by its name. Workers have no use for them."""
-    return _SECRET.search(variable) is not None
+def sandbox_environment(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Returns a worker's environment: `folder` for temporary files, and nothing that is named as a key."""
+    kept = {name: value for name, value in variables.items() if not _SECRET.search(name)}
+    return kept | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
 
 
 def is_refusal(error: BaseException) -> bool:
