@@ -59,6 +59,10 @@ class FarWorker:
         return self._worker.last_memory
 
     @property
+    def shortage(self) -> Any:
+        return self._worker.shortage
+
+    @property
     def folder(self) -> Path | None:
         return self._worker.folder
 

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import msgpack
 import pytest
@@ -16,11 +15,11 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.api import RequestError, UserError
 from bridge.client.client import Client
-from bridge.core import auth, errors
+from bridge.core import errors
 from bridge.core.messages import Event, InputRef, ProjectInfo
 from bridge.paths import ConnectionFile
 from tests.server.daemons import ProcessDaemon, ThreadDaemon
-from tests.server.wire import session
+from tests.server.wire import offer, session
 
 PROJECT = ProjectInfo(id="p", name="P")
 
@@ -99,12 +98,7 @@ TOKEN = "local.secret"
 async def greet(socket: ServerConnection) -> None:
     """Sends a `hello` with the right proof."""
     assert socket.request is not None
-    query = dict(parse_qsl(urlsplit(socket.request.path).query))
-    nonce = "0b" * 16
-    message = auth.signed_message(query["token"], query["nonce"], nonce)
-    proof = auth.server_proof(auth.verifier(TOKEN).server_key, message)
-    hello = {**HELLO, "auth": {"methods": ["proof"], "nonce": nonce, "proof": proof}}
-    await socket.send(msgpack.packb(hello))
+    await socket.send(msgpack.packb({**HELLO, "auth": offer(socket.request.path, TOKEN)}))
 
 
 @contextlib.asynccontextmanager

@@ -376,17 +376,20 @@ async def _with_moved_files(reply: Reply, worker: Worker, out_dir: Path | None) 
     """
     if out_dir is None or worker.folder is None or isinstance(reply, Failed) or not reply.files:
         return reply
-    files = []
+    files: list[ResultFile] = []
+    moved: set[str] = set()
     for file in reply.files:
         source, target = worker.folder / file.sha256, os.path.join(out_dir, file.sha256)
         try:
             if not _DIGEST.fullmatch(file.sha256):
                 raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG))
-            fresh = file.fresh and await _move(source, target, file.size)
+            # Files with the same contents are one.
+            fresh = file.fresh and file.sha256 not in moved and await _move(source, target, file.size)
         except OSError as error:
             code = "storage_full" if error.errno in NO_ROOM else "internal"
             said = (error.strerror or str(error)).lower()
             return Failed(code, text("the file {file} can't be written ({said})", file=file.name, said=said))
+        moved.add(file.sha256)
         files.append(msgspec.structs.replace(file, path=target, fresh=fresh))
     return msgspec.structs.replace(reply, files=files)
 
@@ -403,14 +406,14 @@ async def _move(source: Path, target: str, size: int) -> bool:
             os.unlink(source)
             return False
     try:
-        os.replace(source, target)
+        os.rename(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
         draft = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex}.part")
         try:
             await asyncio.to_thread(shutil.copyfile, source, draft)
-            os.replace(draft, target)
+            os.rename(draft, target)
         finally:
             for name in (draft, source):
                 with contextlib.suppress(OSError):

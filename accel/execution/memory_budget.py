@@ -69,6 +69,8 @@ class MemoryBudget:
         if any(group is processes for group, _ in self._groups):
             self._workers -= most
             self._groups = [one for one in self._groups if one[0] is not processes]
+        if not self._groups:
+            self.close()
 
     def assign(self, pid: int, limit: int) -> None:
         """Makes the system itself limit a new worker, where that takes a call from outside (Windows)."""

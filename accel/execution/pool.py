@@ -126,7 +126,10 @@ class Worker:
         python, more = interpreter(sys.platform, sys.executable, BASE)
         variables, folder = environment({**more, **env}), None
         if setup.sandbox is not None:
-            folder = Path(tempfile.mkdtemp(prefix="popbridge-worker-", dir=setup.sandbox.folder or None))
+            if root := setup.sandbox.folder:
+                # It may have been deleted.
+                os.makedirs(root, mode=0o700, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix="popbridge-worker-", dir=root or None))
             setup = replace(setup, sandbox=replace(setup.sandbox, folder=str(folder)))
             variables = {name: value for name, value in variables.items() if not is_secret(name)}
             variables |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))

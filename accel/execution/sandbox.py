@@ -6,6 +6,7 @@ own folder, use the network, or signal and trace other processes. It can read wh
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import functools
@@ -71,10 +72,14 @@ def restrict(sandbox: Sandbox) -> None:
         _filter_system_calls(architecture, gpu=sandbox.gpu)
 
 
-def close_inherited(first: int = 3) -> None:
-    """Closes all descriptors from `first` on, which a parent may have left open by mistake."""
+def close_inherited() -> None:
+    """Closes all descriptors but the standard ones: a parent may have left some open by mistake."""
     if sys.platform == "linux":
-        os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+        for name in os.listdir("/proc/self/fd"):
+            # The folder's own is closed already.
+            with contextlib.suppress(OSError):
+                if int(name) > 2:
+                    os.close(int(name))
 
 
 # Landlock: include/uapi/linux/landlock.h; Documentation/userspace-api/landlock.rst. The numbers of its system
@@ -225,8 +230,14 @@ def is_secret(variable: str) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether an error of a workload looks like one of the sandbox: writing or connecting was denied."""
-    return isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM)
+    """Whether an error of a workload comes from the sandbox, and not from the modes of a file."""
+    if not isinstance(error, OSError) or error.errno not in (errno.EACCES, errno.EPERM):
+        return False
+    path = error.filename
+    if not isinstance(path, str | bytes):
+        return True
+    # access(2) looks at modes alone.
+    return os.access(path if os.path.exists(path) else os.path.dirname(path) or os.curdir, os.W_OK)
 
 
 def remove_folder(folder: Path) -> None:

@@ -398,13 +398,15 @@ def _reply(
             return _failed(code, reason, names(inputs), fault=fault)
         if fault == "memory" or _is_full():
             return _too_large(inputs, setup)
-        reason = text("the workload failed ({name})", name=type(error).__name__)
+        kind = type(error).__name__
         if setup.sandbox is not None and is_refusal(error):
             reason = text(
                 "the workload failed ({name}): a worker can't write outside its own folder or use the "
                 "network; the setting worker.sandbox turns this off",
-                name=type(error).__name__,
+                name=kind,
             )
+            return _failed("unsupported", reason, names(inputs), traceback.format_exc())
+        reason = text("the workload failed ({name})", name=kind)
         return _failed("internal", reason, names(inputs), traceback.format_exc())
 
 

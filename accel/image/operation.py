@@ -213,6 +213,7 @@ def operation(
     levels: bool = False,
     layers: bool = False,
     makes_files: bool | None = None,
+    memory: float = 2.0,
 ) -> Callable[[Operate], Operation]:
     """Declares `function(images, params, limits) -> Operated` as a workload and as a step of pipelines. The
     function may raise WorkloadError.
@@ -221,6 +222,7 @@ def operation(
     extends `Writing`, which says how the returned images are written, or `Reading` for an operation that
     returns none. Results are validated. A function whose output is much larger than its inputs must call
     `check_size` before creating it. `makes_files` is by default whether `params` extends `Writing`.
+    `memory` is the peak memory as a multiple of the largest decoded input.
 
     The function gets the first image of a cube or array. With `layers`, it is also called for each of the
     others, or gets them all if it returns files. Further inputs then need as many layers, or a single one for
@@ -252,6 +254,7 @@ def operation(
         record = workload(
             name, version=version, params=params, inputs=inputs, companions=companions, cached=cached,
             makes_files=issubclass(params, Writing) if makes_files is None else makes_files,
+            memory=memory,
         )  # fmt: skip
         declared = cast(Operation, record(run))
         declared.workload = structs.replace(declared.workload, operation=True)

@@ -234,7 +234,7 @@ class PbrEstimate(FirstLayer, frozen=True):
     """Height of each map in pixels."""
 
 
-estimate_pbr = operation("texture.estimate_pbr", version=4, params=EstimatePbr)(
+estimate_pbr = operation("texture.estimate_pbr", version=4, params=EstimatePbr, memory=6.0)(
     implementation(
         "accel.texture.pbr_maps:estimate_pbr",
         """Estimates height, normal and roughness maps of a material from its albedo map.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -15,7 +16,7 @@ from bridge.core.errors import UserError
 from bridge.core.text import printable
 from bridge.paths import Paths
 from bridge.store import audit_check
-from bridge.store.audit_log import ACTS, AuditLog, Entry
+from bridge.store.audit_log import ACTS, AuditLog, Entry, Line
 from bridge.store.records import local_time_text
 
 HEADS = {
@@ -45,8 +46,15 @@ def audit_log() -> None:
     help="Leave out what is older: a date or time, or an age such as 30m, 12h or 7d.",
 )
 @click.option("--act", metavar="NAME", help="Show one kind of act, for example token or token.create.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000_000),
+    default=200,
+    show_default=True,
+    help="How many to list.",
+)
 @as_json
-def show(since: str | None, act: str | None, as_json: bool) -> int:
+def show(since: str | None, act: str | None, limit: int, as_json: bool) -> int:
     """List what was done, oldest first.
 
     Lines that were changed are marked; `popbridge audit-log verify` also finds missing ones. Exit code 1 if a
@@ -60,22 +68,24 @@ def show(since: str | None, act: str | None, as_json: bool) -> int:
             )
         )
     altered = False
-    rows = []
+    found: deque[Line] = deque(maxlen=limit)
     for line in AuditLog(Paths.find()).lines():
         entry = line.entry
         altered = altered or (entry is not None and not line.is_valid)
         if entry is None or entry.time < after or (act and not _is_kind(entry.act, act)):
             continue
-        if as_json:
-            print_json({**_plain(entry), "valid": line.is_valid})
-        else:
-            rows.append(_row(entry, line.is_valid))
+        found.append(line)
+    if as_json:
+        for line in found:
+            print_json({**_plain(line.entry), "valid": line.is_valid})
+        return 1 if altered else 0
+    rows = [_row(line.entry, line.is_valid) for line in found if line.entry]
     if rows and is_narrow():
         paragraphs((f"{number}  {when}  {who}", what) for number, when, who, what, *_ in rows)
     elif rows:
         heads = {name: say(head) for name, head in HEADS.items()}
         table(rows, tuple(heads.values()), less=(heads["session"], heads["details"]))
-    elif not as_json:
+    else:
         click.echo(say(text("No entries.")))
     return 1 if altered else 0
 
@@ -120,7 +130,7 @@ def _is_kind(name: str, act: str) -> bool:
     return name == act or name.startswith(f"{act}.")
 
 
-def _plain(entry: Entry) -> dict[str, object]:
+def _plain(entry: Entry | None) -> dict[str, object]:
     names = ("number", "time", "act", "principal", "session", "subject", "detail")
     return {name: getattr(entry, name) for name in names}
 

@@ -18,6 +18,7 @@ from bridge.host import host
 from bridge.paths import Paths, quoted
 from bridge.server import certificates
 from bridge.server.certificates import Leaf
+from bridge.store.audit_log import AuditLog
 
 NAMES = click.option(
     "--name", "names", multiple=True, metavar="HOST", help="Another host name or address; repeatable."
@@ -58,6 +59,7 @@ def init(names: Sequence[str], force: bool) -> None:
     each --name.
     """
     paths = Paths.find()
+    AuditLog(paths).append("certificate.create", subject=str(paths.certificates))
     leaf = _written(paths, lambda folder: certificates.create(folder, names, force=force))
     line = text("Made {file}, valid for {names} until {date}.")
     click.echo(say(line.fill(file=leaf.file, names=_names(leaf), date=_date(leaf))))
@@ -71,7 +73,9 @@ def renew(names: Sequence[str]) -> None:
 
     The daemon does it by itself when a third of the lifetime is left. Open connections aren't interrupted.
     """
-    leaf = _written(Paths.find(), lambda folder: certificates.renew(folder, names))
+    paths = Paths.find()
+    AuditLog(paths).append("certificate.renew", subject=str(paths.certificates))
+    leaf = _written(paths, lambda folder: certificates.renew(folder, names))
     line = text("Renewed {file}, valid for {names} until {date}.")
     click.echo(say(line.fill(file=leaf.file, names=_names(leaf), date=_date(leaf))))
 

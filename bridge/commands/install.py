@@ -15,6 +15,7 @@ from bridge.commands import options
 from bridge.commands.options import as_json, print_json, show_notice
 from bridge.commands.run.plan import disabled_plugins
 from bridge.commands.terminal import say
+from bridge.core.access import LOCAL_ID
 from bridge.core.errors import UserError
 from bridge.host import host
 from bridge.host.host import Registry
@@ -84,8 +85,11 @@ def _register(paths: Paths, project: Path, *, remove: bool) -> None:
     """Lets PopBridge read the project, or no longer. A notice tells if the daemon will never read it."""
     if remove:
         if paths.database.exists():
+            found = resolved_root(project)
             with open_roots(paths.database) as store:
-                store.remove(resolved_root(project))
+                if any(root.path == found for root in store.all()):
+                    AuditLog(paths).append("root.remove", subject=found)
+                store.remove(found)
         return
     try:
         found = check_root(os.fspath(project), paths.own_folders)
@@ -93,6 +97,8 @@ def _register(paths: Paths, project: Path, *, remove: bool) -> None:
         show_notice(error.text)
         return
     with open_roots(paths.database) as store:
+        if found not in store.paths(LOCAL_ID):
+            AuditLog(paths).append("root.register", subject=found)
         store.add(found, "install")
 
 

@@ -20,6 +20,7 @@ from bridge.core.settings import SETTINGS, Settings, resolve
 from bridge.host.plugin_policy import read_settings_file
 from bridge.paths import Paths
 from bridge.store import response_tables
+from bridge.store.audit_log import AuditLog
 from bridge.store.column_encryption import form_of, has_state, needed_key
 from bridge.store.database import migrations, open_for_inspection
 from bridge.store.encryption import key_id, new_key
@@ -106,6 +107,7 @@ def rotate(as_json: bool) -> None:
     new = new_key()
     if not master.read().keys:
         raise UserError(text("There is no master key yet. The daemon makes one on its first run."))
+    AuditLog(paths).append("key.rotate", subject=key_id(new))
     master.add(new)
     _finish(paths, settings, master, key_id(new))
     if as_json:
@@ -123,11 +125,13 @@ def export(file: Path, force: bool) -> None:
     Without the key, neither the database nor a backup can be read: keep the copy on another disk, and apart
     from the backups.
     """
-    ring = _master(Paths.find(), _settings()).read()
+    paths = Paths.find()
+    ring = _master(paths, _settings()).read()
     if not ring.keys:
         raise UserError(text("There is no master key in {place}.", place=ring.place))
     if file.exists() and not force:
         raise UserError(text("{file} exists. Choose another name, or overwrite it with --force.", file=file))
+    AuditLog(paths).append("key.export", subject=str(file.resolve()), detail={"key": key_id(ring.keys[0])})
     write_keys(file, ring.keys)
     click.echo(say(text("The master key {key} was copied to {file}.", key=key_id(ring.keys[0]), file=file)))
 
@@ -150,6 +154,7 @@ def import_(file: Path) -> None:
         raise UserError(text("{file} contains no master key.", file=file))
     master = _master(paths, _settings())
     with exclusive(paths):
+        AuditLog(paths).append("key.import", subject=", ".join(map(key_id, added)))
         _, needed = _database_state(paths.database)
         for key in reversed(added):
             # The database's own key is the current one, if that was lost.

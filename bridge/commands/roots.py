@@ -14,6 +14,7 @@ from bridge.commands.terminal import say, table
 from bridge.core.access import LOCAL_ID
 from bridge.core.errors import UserError
 from bridge.paths import Paths
+from bridge.store.audit_log import AuditLog
 from bridge.store.database import open_readonly
 from bridge.store.records import FAILURES, local_time_text
 from bridge.store.roots import Root, RootStore, check_root, open_roots, resolved_root
@@ -62,6 +63,7 @@ def add(folder: Path, token: str) -> None:
     """Let PopBridge read the projects in FOLDER; an editor that waits for it goes on at once."""
     paths = Paths.find()
     found = check_root(os.fspath(folder), paths.own_folders)
+    AuditLog(paths).append("root.register", subject=found, detail={"token": token})
     with open_roots(paths.database) as store:
         _, is_new = store.add(found, "terminal", token)
     done = text("PopBridge may now read {path}.") if is_new else text("PopBridge may read {path} already.")
@@ -73,7 +75,10 @@ def add(folder: Path, token: str) -> None:
 def remove(folder: Path) -> None:
     """Let PopBridge no longer read FOLDER. Editors that have it open notice when they connect again."""
     found = resolved_root(folder)
-    with open_roots(Paths.find().database) as store:
+    paths = Paths.find()
+    with open_roots(paths.database) as store:
+        if any(root.path == found for root in store.all()):
+            AuditLog(paths).append("root.remove", subject=found)
         count = store.remove(found)
         rest = [root.path for root in store.all()]
     if not count:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -24,9 +24,10 @@ from bridge.commands.terminal import is_narrow, paragraphs, say, table
 from bridge.core.access import SCOPE_NAMES
 from bridge.core.errors import UserError
 from bridge.paths import Paths
+from bridge.store.audit_log import AuditLog
 from bridge.store.database import open_database, unusable_error
 from bridge.store.records import FAILURES
-from bridge.store.tokens import StoredToken, Token, TokenStore, check_new, unknown_token
+from bridge.store.tokens import Token, TokenStore, check_new, unknown_token
 
 Value = TypeVar("Value")
 
@@ -118,7 +119,7 @@ def create(name: str, scopes: tuple[str, ...], expires: str, as_json: bool) -> N
             "POST",
             "/tokens",
             body,
-            lambda store: _created(*store.create(name, scopes, time.time(), expires_s)),
+            lambda store, log: _create(store, log, name, scopes, expires_s),
             Created,
         ),
         as_json,
@@ -137,7 +138,7 @@ def revoke(token: str, as_json: bool) -> None:
         "DELETE",
         _path(token),
         None,
-        lambda store: store.revoke(token, time.time()).token,
+        lambda store, log: _revoke(store, log, token),
         Token,
     )
     if as_json:
@@ -159,7 +160,7 @@ def rotate(token: str, as_json: bool) -> None:
             "POST",
             f"{_path(token)}/rotate",
             None,
-            lambda store: _created(*store.rotate(token, time.time())[:2]),
+            lambda store, log: _rotate(store, log, token),
             Created,
         ),
         as_json,
@@ -174,8 +175,25 @@ def _path(token: str) -> str:
     return f"/tokens/{quote(token, safe='')}"
 
 
-def _created(token: str, row: StoredToken) -> Created:
-    return Created(token, row.token)
+def _create(
+    store: TokenStore, log: AuditLog, name: str, scopes: Sequence[str], expires_s: float | None
+) -> Created:
+    log.append("token.create", subject=name, detail={"scopes": ", ".join(scopes)})
+    made, row = store.create(name, scopes, time.time(), expires_s)
+    return Created(made, row.token)
+
+
+def _revoke(store: TokenStore, log: AuditLog, token: str) -> Token:
+    found = store.find(token)
+    log.append("token.revoke", subject=found.name, detail={"id": found.id})
+    return store.revoke(found.id, time.time()).token
+
+
+def _rotate(store: TokenStore, log: AuditLog, token: str) -> Created:
+    found = store.find(token)
+    log.append("token.rotate", subject=found.name, detail={"id": found.id})
+    made, row, _ = store.rotate(found.id, time.time())
+    return Created(made, row.token)
 
 
 def _print_new(created: Created, as_json: bool) -> None:
@@ -224,13 +242,13 @@ def _list() -> list[Token]:
 
 
 def _change(
-    method: str, path: str, body: Any, work: Callable[[TokenStore], Value], kind: type[Value]
+    method: str, path: str, body: Any, work: Callable[[TokenStore, AuditLog], Value], kind: type[Value]
 ) -> Value:
     """Changes tokens through the daemon or, if none runs, in the database. Raises UserError, RequestError."""
     paths = Paths.find()
     with _stopped(paths) as is_stopped:
         if is_stopped:
-            return _stored(paths, work)
+            return _stored(paths, lambda store: work(store, AuditLog(paths)))
         return msgspec.convert(_ask(paths, method, path, body), kind)
 
 

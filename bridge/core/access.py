@@ -6,6 +6,7 @@ needs. What plugins add declares its own, or gets the default of its kind.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, get_args
 
@@ -163,7 +164,7 @@ class Principal(Struct, frozen=True):
 
     def require(self, right: Right | None, what: AnyText) -> None:
         """Raises RequestError `forbidden`, with the scopes that would do, without the right for `what`."""
-        if not self.may(right):
+        if right is not None and right not in self.rights:
             raise forbidden(self, right, what)
 
 
@@ -176,7 +177,12 @@ def rights_of(scopes: Iterable[str], kind: str = "") -> frozenset[Right]:
     A client that calls itself an `agent` has an agent's rights at most, unless its token was made for agents
     and has further scopes. Unknown scopes, as of a later version, allow nothing.
     """
-    names = set(scopes)
+    return _rights_of(frozenset(scopes), kind)
+
+
+# The sessions of thousands of clients share a few sets.
+@functools.lru_cache(maxsize=256)
+def _rights_of(names: frozenset[str], kind: str) -> frozenset[Right]:
     rights = NO_RIGHTS.union(*(scope.rights for scope in SCOPES if scope.name in names))
     if kind == "agent" and "agent" not in names:
         rights &= next(scope.rights for scope in SCOPES if scope.name == "agent")
@@ -210,14 +216,14 @@ def popup_right(kind: str) -> Right:
     return POPUPS.get(kind, PLUGIN_POPUP)
 
 
-def forbidden(principal: Principal, right: Right | None, what: AnyText) -> RequestError:
+def forbidden(principal: Principal, right: Right, what: AnyText) -> RequestError:
     """Returns the error for a principal that lacks the right for `what`."""
-    enough = scopes_with(right) if right else []
+    enough = scopes_with(right)
     if principal.kind == "agent":
         message = text("{what} isn't allowed to agents.", what=what)
         hint = text(
             "Let a person do it, or create a token for this agent with `--scope agent --scope {scope}`.",
-            scope=enough[0] if enough else "admin",
+            scope=enough[0],
         )
     else:
         scopes = listed(principal.scopes)
@@ -228,7 +234,7 @@ def forbidden(principal: Principal, right: Right | None, what: AnyText) -> Reque
             scopes=scopes,
         )
         hint = text("Use a token with one of these scopes: {scopes}.", scopes=listed(enough))
-    return RequestError(errors.FORBIDDEN, hint, message=message, right=right or "", scopes=enough)
+    return RequestError(errors.FORBIDDEN, hint, message=message, right=right, scopes=enough)
 
 
 def listed(scopes: Collection[str]) -> str:

@@ -144,7 +144,7 @@ class Bridge:
         self.audit = AuditLog(paths)
         """The audit log: `record` an act before it is done."""
         commands = self._commands = Commands(self.store, self.sessions, self.audit)
-        self.roots = ProjectRoots(self.store, paths, settings["roots"], self.sessions)
+        self.roots = ProjectRoots(self.store, paths, settings["roots"], self.sessions, self.audit)
         own = (Receipts(self.store, self.sessions), self.roots)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, *own)}
         self.flows = AdvisorHost(
@@ -195,7 +195,7 @@ class Bridge:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
         operator = Operator(observed, self.metrics, self.instance)
         guard = Guard(self.authenticator, self.door, rates)
-        self.tokens = Tokens(self.store, self.authenticator, self.sessions)
+        self.tokens = Tokens(self.store, self.authenticator, self.sessions, self.audit)
         self.app = Application(
             endpoint,
             [

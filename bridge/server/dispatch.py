@@ -114,10 +114,11 @@ class Dispatch:
 
     def _authorise(self, live: LiveSession, message: ClientMessage) -> None:
         """Raises RequestError `forbidden` if the client lacks the right for this type of message."""
-        right, what = access.MESSAGES[type(message)], f"`{type(message).__struct_config__.tag}`"
+        right = access.MESSAGES[type(message)]
         if isinstance(message, Answer) and (popup := live.session.popups.get(message.id)):
             right = access.popup_right(popup.kind)
-        live.principal.require(right, what)
+        if right is not None and right not in live.principal.rights:
+            raise access.forbidden(live.principal, right, f"`{type(message).__struct_config__.tag}`")
 
     async def _request(self, live: LiveSession, request: Request) -> None:
         try:
@@ -125,7 +126,9 @@ class Dispatch:
                 raise RequestError(errors.SHUTTING_DOWN)
             live.rates.check(time.monotonic())
             # An unknown workload has no right; the router refuses it.
-            live.principal.require(self._rights.get(request.workload), f"`{request.workload}`")
+            right = self._rights.get(request.workload)
+            if right is not None and right not in live.principal.rights:
+                raise access.forbidden(live.principal, right, f"`{request.workload}`")
             # Inline workloads are answered immediately and need no journal.
             if request.key is UNSET and self._runner.is_inline(request):
                 await live.send(self._run_inline(live, request))

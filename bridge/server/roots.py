@@ -19,7 +19,7 @@ from accel.text import AnyText, text
 from bridge.api import Advisor, Context, SessionView
 from bridge.core import auth
 from bridge.core.access import LOCAL_ID
-from bridge.core.errors import StoreError
+from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Action, Answer, Event, Identify, Popup
 from bridge.core.text import printable
 from bridge.host.host import ROOTS
@@ -27,6 +27,7 @@ from bridge.locale import translate
 from bridge.paths import Paths, quoted
 from bridge.server.live_session import LiveSession, owner_of
 from bridge.server.sessions import Sessions
+from bridge.store.audit_log import AuditLog
 from bridge.store.roots import RootStore, is_covered, resolved_root, root_refusal
 from bridge.store.store import Store
 
@@ -64,11 +65,14 @@ class ProjectRoots(Advisor):
 
     name = ROOTS
 
-    def __init__(self, store: Store, paths: Paths, roots: Collection[str], sessions: Sessions) -> None:
+    def __init__(
+        self, store: Store, paths: Paths, roots: Collection[str], sessions: Sessions, audit: AuditLog
+    ) -> None:
         """`roots` are folders that the user has registered for this run of the daemon."""
         self._store = store
         self._data = paths.own_folders
         self._sessions = sessions
+        self._audit = audit
         self._of_run = [found for root in roots if (found := self._usable(root))]
         self._stored: dict[str, list[str]] = {}
         """The registered folders of each owner, as last read."""
@@ -189,6 +193,11 @@ class ProjectRoots(Advisor):
         if refusal:
             log.warning("%s isn't registered: %s", root, refusal)
             return
+        try:
+            await self._audit.record("root.register", principal=owner, session=session.id, subject=found)
+        except RequestError as error:
+            await context.popup(session, _failure(error, session.locale), {"root": ""}, textures=())
+            raise
         await self._store.insist(
             lambda: self._store.write(lambda db: RootStore(db).add(found, "editor", owner))
         )
@@ -213,6 +222,16 @@ class ProjectRoots(Advisor):
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
     ) -> Any:
         raise AssertionError("has no questions")
+
+
+def _failure(error: RequestError, locale: str) -> Popup:
+    return Popup(
+        id=0,
+        kind=KIND,
+        title=translate(text("PopBridge still can't read this project"), locale),
+        body=translate(error.text, locale),
+        actions=[Action(id=NOT_NOW, label=translate(text("OK"), locale))],
+    )
 
 
 def _code(path: str) -> str:

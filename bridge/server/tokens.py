@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -20,8 +20,9 @@ from bridge.core.errors import RequestError, StoreError, UserError
 from bridge.server.authenticator import Authenticator, Credential
 from bridge.server.http import Guard, answer
 from bridge.server.sessions import Sessions
+from bridge.store.audit_log import PROGRAM, AuditLog
 from bridge.store.store import Store
-from bridge.store.tokens import StoredToken, Token, TokenStore
+from bridge.store.tokens import StoredToken, Token, TokenStore, check_new
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,25 @@ class CreatedToken(Struct, kw_only=True):
     info: Token
 
 
+class Asker(Struct, frozen=True):
+    """Who asks for a change, for the audit log."""
+
+    principal: str
+    """The id of a token."""
+    session: str = ""
+
+
+NOBODY = Asker(PROGRAM)
+
+
 class Tokens:
     """The tokens in the store, those that the authenticator accepts, and their sessions."""
 
-    def __init__(self, store: Store, authenticator: Authenticator, sessions: Sessions) -> None:
+    def __init__(
+        self, store: Store, authenticator: Authenticator, sessions: Sessions, audit: AuditLog
+    ) -> None:
         self._store = store
+        self._audit = audit
         self._authenticator = authenticator
         self._sessions = sessions
         authenticator.on_use = self._used
@@ -69,23 +84,32 @@ class Tokens:
         )
         return [row.token for row in rows]
 
-    async def create(self, new: NewToken) -> CreatedToken:
+    async def create(self, new: NewToken, asker: Asker = NOBODY) -> CreatedToken:
         """Makes a token. Raises RequestError."""
+        try:
+            check_new(new.name, new.scopes, new.expires_s)
+        except UserError as error:
+            raise RequestError(errors.BAD_INPUT, "", message=error.text) from None
+        await self._record("token.create", asker, new.name, {"scopes": ", ".join(new.scopes)})
         now = time.time()
         token, row = await self._write(lambda store: store.create(new.name, new.scopes, now, new.expires_s))
         self._accept(row)
         log.info("token %s was created", row.id)
         return CreatedToken(token=token, info=row.token)
 
-    async def revoke(self, which: str) -> Token:
+    async def revoke(self, which: str, asker: Asker = NOBODY) -> Token:
         """Revokes a token, by id or name, and ends its sessions. Raises RequestError."""
+        found = await self._find(which)
+        await self._record("token.revoke", asker, found.name, {"id": found.id})
         now = time.time()
         row = await self._write(lambda store: store.revoke(which, now))
         self._end(row)
         return row.token
 
-    async def rotate(self, which: str) -> CreatedToken:
+    async def rotate(self, which: str, asker: Asker = NOBODY) -> CreatedToken:
         """Replaces a token, by id or name, and ends its sessions. Raises RequestError."""
+        found = await self._find(which)
+        await self._record("token.rotate", asker, found.name, {"id": found.id})
         now = time.time()
         token, row, old = await self._write(lambda store: store.rotate(which, now))
         self._accept(row)
@@ -113,13 +137,25 @@ class Tokens:
             new = msgspec.json.decode(await _body(request), type=NewToken)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RequestError(errors.BAD_INPUT, name="POST /tokens", reason=str(error)) from None
-        return answer(201, msgspec.to_builtins(await self.create(new)), NO_STORE)
+        return answer(201, msgspec.to_builtins(await self.create(new, _asker(request))), NO_STORE)
 
     async def _revoke(self, request: Request) -> Response:
-        return answer(200, msgspec.to_builtins(await self.revoke(request.path_params["id"])), NO_STORE)
+        done = await self.revoke(request.path_params["id"], _asker(request))
+        return answer(200, msgspec.to_builtins(done), NO_STORE)
 
     async def _rotate(self, request: Request) -> Response:
-        return answer(201, msgspec.to_builtins(await self.rotate(request.path_params["id"])), NO_STORE)
+        done = await self.rotate(request.path_params["id"], _asker(request))
+        return answer(201, msgspec.to_builtins(done), NO_STORE)
+
+    async def _find(self, which: str) -> StoredToken:
+        return await _answered(
+            self._store.read(lambda connection: TokenStore(Database(connection)).find(which))
+        )
+
+    async def _record(self, act: str, asker: Asker, name: str, detail: Mapping[str, str]) -> None:
+        await self._audit.record(
+            act, principal=asker.principal, session=asker.session, subject=name, detail=detail
+        )
 
     async def _write(self, work: Callable[[TokenStore], Value]) -> Value:
         return await _answered(self._store.write(lambda db: work(TokenStore(db))))
@@ -144,6 +180,11 @@ class Tokens:
 
     def _used(self, token_id: str, now: float) -> None:
         self._store.submit(lambda db: TokenStore(db).use(token_id, now))
+
+
+def _asker(request: Request) -> Asker:
+    session = request.state.session
+    return Asker(request.state.principal.token_id, "" if session is None else session.id)
 
 
 async def _answered(work: Awaitable[Value]) -> Value:

@@ -201,6 +201,8 @@ _WRITABLE = asyncio.Event()
 """Shared by all connections that can be written to."""
 _WRITABLE.set()
 
+NO_STATE: dict[str, Any] = {}
+"""The state of a connection whose scope has it."""
 SHUTDOWN_S = 5
 """Seconds that a stopping daemon waits for connections to end."""
 
@@ -288,8 +290,8 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             # Not needed any more, and as large as the rest of the connection. websockets keeps the request.
             self.request.headers.clear()
             del self.request, self.response
-            for name in ("asgi", "extensions", "state"):
-                del self.scope[name]  # type: ignore[misc]
+            del self.scope["asgi"], self.scope["extensions"]
+            self.app_state = NO_STATE
             # Rebuilt, the table of attributes is half as large.
             self.__dict__ = dict(self.__dict__)
         if message["type"] == "websocket.close":

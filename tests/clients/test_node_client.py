@@ -29,7 +29,12 @@ class Daemon:
     """A daemon that pings often, in a home of its own; it can be ended and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self.env = {**os.environ, "POPBRIDGE_HOME": str(folder / "home"), "POPBRIDGE_HEARTBEAT_S": "0.5"}
+        self.env = {
+            **os.environ,
+            "POPBRIDGE_HOME": str(folder / "home"),
+            "POPBRIDGE_HEARTBEAT_S": "0.5",
+            "POPBRIDGE_ROOTS": str(folder),
+        }
         self._log = folder / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None
 

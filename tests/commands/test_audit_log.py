@@ -36,6 +36,8 @@ def test_all_entries_are_listed_or_one_kind_of_act(popbridge: Any, log: AuditLog
     for act, numbers in (("token", [1, 2]), ("token.revoke", [2]), ("root", [3])):
         code, out, _ = popbridge("audit-log", "show", "--act", act, "--json")
         assert [row["number"] for row in rows(out)] == numbers
+    code, out, _ = popbridge("audit-log", "show", "--limit", "2", "--json")
+    assert [row["number"] for row in rows(out)] == [2, 3]
     code, out, _ = popbridge("audit-log", "show", "--json")
     assert rows(out)[1] == {
         "number": 2,
@@ -98,11 +100,13 @@ def test_acts_of_commands_are_recorded_with_their_changes(popbridge: Any, tmp_pa
     popbridge("revert", "1")
     popbridge("install", "godot", str(project), "--remove")
     _, out, _ = popbridge("audit-log", "show", "--json")
-    assert [row["act"] for row in rows(out)] == ["addon.install", "audit.fix", "audit.revert", "addon.remove"]
+    assert [row["act"] for row in rows(out)] == [
+        "addon.install", "root.register", "audit.fix", "audit.revert", "addon.remove", "root.remove"
+    ]  # fmt: skip
     assert {row["principal"] for row in rows(out)} == {"local user"}
     assert {row["subject"] for row in rows(out)} == {str(project.resolve())}
-    assert [row["detail"].get("change") for row in rows(out)] == [None, 1, 2, None]
-    assert rows(out)[1]["detail"]["files"] > 0
+    assert [row["detail"].get("change") for row in rows(out)] == [None, None, 1, 2, None, None]
+    assert rows(out)[2]["detail"]["files"] > 0
     assert popbridge("audit-log", "verify")[0] == 0
 
 

@@ -332,7 +332,9 @@ class World:
         async def begin() -> None:
             with mock.patch.object(app, "Store", SteppedStore):
                 self.bridge = bridge = app.Bridge(self.settings, self.paths, self.registry)
-            await restore(bridge.store, self.registry, bridge.sessions, bridge._commands, bridge.flows)
+            await restore(
+                bridge.store, self.registry, bridge.sessions, bridge._commands, bridge.flows, bridge.roots
+            )
 
         self.loop.run_until_complete(begin())
 

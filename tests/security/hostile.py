@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from accel.workload import Output, OutputFile, Params, WorkloadError, workload
@@ -119,7 +120,9 @@ def looks(inputs, params, limits):
 def files(inputs, params, limits):
     """Makes an output file, and uses its temporary folder."""
     (Path(os.environ["TMPDIR"]) / "scratch").write_bytes(b"ordinary")
-    return Output("made", [OutputFile("one", "text/plain", params.target.encode())])
+    return Output(
+        "made", [OutputFile(name, "text/plain", params.target.encode()) for name in ("one", "same")]
+    )
 
 
 @workload("hostile.refused", version=1, params=Attack, inputs=(0, 1))
@@ -129,3 +132,14 @@ def refused(inputs, params, limits):
         return Output(len(Path(params.target).read_bytes()))
     except OSError as error:
         raise WorkloadError("bad_input", str(error)) from None
+
+
+@workload("hostile.hoard", version=1, params=Attack, inputs=(0, 1))
+def hoards(inputs, params, limits):
+    """Takes so many MiB, in steps, and keeps them."""
+    hoard = []
+    for _ in range(int(params.target) // 16):
+        hoard.append(b"x" * (16 << 20))
+        time.sleep(0.01)
+    time.sleep(20)
+    return Output(len(hoard))

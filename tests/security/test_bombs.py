@@ -20,6 +20,7 @@ from accel.image.operations.geometry import thumbnail
 from accel.texture.workloads import examine
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import until
+from tests.security import hostile
 
 MIB = 1 << 20
 HUGE = 60_000
@@ -262,6 +263,21 @@ async def test_large_jobs_that_fit_only_one_after_the_other_wait(tmp_path):
         found = await running
         assert {one.value["inspection"]["width"] for one in found} == {8192}
         assert local.pool.ended["memory"] == 0
+    finally:
+        await local.close()
+
+
+async def test_a_workload_that_takes_all_memory_is_ended_before_the_machine_is_full():
+    local = LocalExecutor(2, Limits(), 0, warm=(), budget=MemoryBudget(400))
+    await local.start()
+    try:
+        greedy = local.run(Job.parse(hostile.hoards.workload, {"target": "4000"}, deadline_s=30))
+        modest = local.run(Job.parse(hostile.files.workload, {}, deadline_s=30))
+        found = await asyncio.gather(greedy, modest, return_exceptions=True)
+        assert found[0].code == "too_large"
+        assert "worker.total_mib" in found[0].reason
+        assert found[1].value == "made"
+        assert local.pool.ended == {"crashed": 0, "cancelled": 0, "memory": 1}
     finally:
         await local.close()
 

@@ -33,8 +33,8 @@ from tests.server.pages import page
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessDaemon]:
-    """One with a local certificate."""
-    home = tmp_path_factory.mktemp("tls") / "home"
+    """One with a local certificate, and no Unix socket, whose path would be too long."""
+    home = tmp_path_factory.mktemp("tls") / ("home" * 30)
     certificates.create(home / "certs")
     made = ProcessDaemon(home, POPBRIDGE_TLS="on")
     made.start()
@@ -117,6 +117,7 @@ async def test_the_daemon_is_reached_and_nothing_is_readable_on_the_way(daemon: 
     file = ConnectionFile.read(daemon.paths.connection_file)
     assert file.ws.startswith("wss://127.0.0.1:")
     assert daemon.paths.ca_file.read_text() == file.ca
+    assert file.unix is None
     async with await Client.connect(daemon.paths.connection_file) as client:
         data = bytes(range(256)) * 20_000
         assert await client.get_blob(await client.put_blob(data)) == data

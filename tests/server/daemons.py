@@ -96,7 +96,7 @@ class ThreadDaemon:
         with contextlib.ExitStack() as stack:
             path = self.paths.socket_file
             local = stack.enter_context(listen_locally(path)) if self._has_local else None
-            self.server = Server(self.bridge, self._listener, self.paths, self.lines.append, local)
+            self.server = Server(self.bridge, self._listener, self.paths, self.lines.append, local=local)
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
                 sockets = [self._listener] if local is None else [self._listener, local]

@@ -122,14 +122,17 @@ async def test_a_stored_command_of_a_killed_daemon_isnt_sent_unrecorded(
         assert stored.state == "failed"
 
 
-async def testfailed_attempts_leave_two_entries_a_minute_at_most(start: Callable[..., ThreadDaemon]) -> None:
+async def test_failed_attempts_leave_two_entries_a_minute_at_most(start: Callable[..., ThreadDaemon]) -> None:
     daemon = start()
     for _ in range(5):
         async with dial(daemon.file) as wire:
             await wire.send("identify", **identity(daemon.file, auth={"token": "guess"}))
             assert (await wire.closed())[0] == 4009
         with pytest.raises(urllib.error.HTTPError):
-            await asyncio.to_thread(urllib.request.urlopen, f"{daemon.file.http}/status")
+            wrong = urllib.request.Request(
+                f"{daemon.file.http}/status", headers={"authorization": "Bearer guess"}
+            )
+            await asyncio.to_thread(urllib.request.urlopen, wrong)
     await asyncio.to_thread(until, daemon.paths.audit_log.exists, "the first entry")
     daemon.call(daemon.bridge.failed_attempts.close())
     found = entries(daemon.paths)

@@ -298,3 +298,12 @@ def test_the_first_line_says_what_a_gpu_is_used_for(device: tuple[str, str], gpu
 def test_on_windows_asyncios_own_loop_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     assert serve._loop_factory() is None
+
+
+def test_the_first_line_says_if_workers_are_not_restricted() -> None:
+    from accel.devices import Device
+
+    device = Device("CPU", "no CUDA driver found")
+    assert "restricted" not in serve.startup_line("127.0.0.1:1", device, Registry())
+    line = serve.startup_line("127.0.0.1:1", device, Registry(), sandbox="this kernel has no Landlock")
+    assert line.endswith("this kernel has no Landlock")

@@ -8,7 +8,7 @@ import json
 import socket as sockets
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgpack
 from websockets.asyncio.client import ClientConnection, connect
@@ -87,6 +87,14 @@ def proof(file: ConnectionFile, wire: Wire, nonce: str, token: str | None = None
     found = auth.token_id(token)
     message = auth.signed_message(found, nonce, wire.hello["auth"]["nonce"])
     return {"id": found, "nonce": nonce, "proof": auth.client_proof(token, message)}
+
+
+def offer(path: str, token: str) -> dict[str, Any]:
+    """The `hello.auth` of a daemon that knows the token, to a client that asked for `path`."""
+    query, nonce = dict(parse_qsl(urlsplit(path).query)), "0b" * 16
+    message = auth.signed_message(query["token"], query["nonce"], nonce)
+    proof = auth.server_proof(auth.verifier(token).server_key, message)
+    return {"methods": ["proof"], "nonce": nonce, "proof": proof}
 
 
 @contextlib.asynccontextmanager

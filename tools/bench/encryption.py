@@ -64,7 +64,9 @@ def receipt(db: Database) -> None:
     """A command that is stored, answered and read."""
     store = ReceiptStore(db)
     changes = [{"path": f"res://rock_{n}.png", "options": {"compress/mode": 2}} for n in range(12)]
-    number, _ = store.open("s", "p", "P", Command(id=0, name="c", args={"changes": changes}, deadline_ms=60_000), "12 textures")
+    number, _ = store.open(
+        "s", "p", "P", Command(id=0, name="c", args={"changes": changes}, deadline_ms=60_000), "12 textures"
+    )
     store.answered(number, Error(id=number, code="forbidden", message="no"))
 
 

@@ -21,7 +21,7 @@ class Inspect(Params, frozen=True):
     ] = 0
 
 
-inspect = workload("image.inspect", version=11, params=Inspect)(
+inspect = workload("image.inspect", version=11, params=Inspect, memory=1.1)(
     implementation(
         "accel.image.inspect:inspect",
         """Reports facts about an image: size, channels, alpha, statistics, normals, entropy, seams.

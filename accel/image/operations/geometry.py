@@ -69,7 +69,7 @@ class Resize(Filtering, frozen=True):
         return text("give one of {options}; got {names}", options=options, names=names)
 
 
-resize = operation("image.resize", version=9, params=Resize, levels=True, layers=True)(
+resize = operation("image.resize", version=9, params=Resize, levels=True, layers=True, memory=3.5)(
     implementation(
         "accel.image.resample:resize",
         """Resizes an image.
@@ -194,7 +194,9 @@ class BleedAlpha(Writing, frozen=True):
     ] = "clamp"
 
 
-bleed_alpha = operation("image.bleed_alpha", version=6, params=BleedAlpha, levels=True, layers=True)(
+bleed_alpha = operation(
+    "image.bleed_alpha", version=6, params=BleedAlpha, levels=True, layers=True, memory=6.0
+)(
     implementation(
         "accel.image.inpaint:bleed_alpha",
         """Spreads the colours of visible texels into transparent ones, which prevents fringes when filtering.
@@ -271,7 +273,7 @@ class Tileable(FirstLayer, frozen=True):
     """The highest colour before clipping, likewise."""
 
 
-make_tileable = operation("image.make_tileable", version=8, params=MakeTileable)(
+make_tileable = operation("image.make_tileable", version=8, params=MakeTileable, memory=10.0)(
     implementation(
         "accel.image.tiling:make_tileable",
         """Makes a texture tileable, without visible seams between copies.
@@ -323,7 +325,9 @@ class Mipmaps(Filtering, frozen=True):
     )
 
 
-mipmaps = operation("image.mipmaps", version=8, params=Mipmaps, inputs=(1, 2), companions=True, layers=True)(
+mipmaps = operation(
+    "image.mipmaps", version=8, params=Mipmaps, inputs=(1, 2), companions=True, layers=True, memory=5.0
+)(
     implementation(
         "accel.image.mip_levels:mipmaps",
         """Creates the mipmaps of a texture, each level half the size of the previous one.

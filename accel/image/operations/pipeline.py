@@ -76,7 +76,9 @@ def _composed(params: Pipeline, limits: Limits) -> tuple[Pipeline, list[Workload
     return msgspec.structs.replace(params, steps=filled), [operation.workload for operation, _ in steps]
 
 
-pipeline = workload("image.pipeline", version=2, params=Pipeline, inputs=(1, 4096), composed=_composed)(
+pipeline = workload(
+    "image.pipeline", version=2, params=Pipeline, inputs=(1, 4096), composed=_composed, memory=3.5
+)(
     implementation(
         "accel.image.pipeline:pipeline",
         """Runs several operations on an image, without files in between.

@@ -166,7 +166,7 @@ class Compressed(Struct, frozen=True):
 
 
 compress = operation(
-    "image.compress", version=9, params=Compress, levels=True, layers=True, makes_files=True
+    "image.compress", version=9, params=Compress, levels=True, layers=True, makes_files=True, memory=2.5
 )(
     implementation(
         "accel.image.block_selection:compress",
@@ -276,7 +276,7 @@ class AtlasParams(Writing, frozen=True):
     ] = "normal"
 
 
-atlas = operation("image.atlas", version=4, params=AtlasParams, inputs=(1, 4096))(
+atlas = operation("image.atlas", version=4, params=AtlasParams, inputs=(1, 4096), memory=3.0)(
     implementation(
         "accel.image.atlas:atlas",
         """Packs sprites into an atlas: one or more pages, with data on each sprite's position.

@@ -1,6 +1,7 @@
 """The memory of all workers together: who waits, who is refused, who is ended."""
 
 import asyncio
+import sys
 
 import pytest
 
@@ -102,6 +103,17 @@ async def test_the_watchdog_ends_the_largest_busy_worker_if_all_together_take_to
     assert small.alive
     assert large.reason.values["memory"] == 1000
     shared.close()
+
+
+async def test_where_the_system_limits_no_process_the_watchdog_does(monkeypatch):
+    process = FakeProcess(300 * MIB)
+    shared = MemoryBudget(1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "darwin")
+        shared.add([process], 1, 200 * MIB)
+    shared.watch()
+    await until(lambda: not process.alive, "it to be ended")
+    assert process.reason.values["memory"] == 200
 
 
 async def test_the_watchdog_rests_while_no_worker_is_busy():

@@ -25,6 +25,7 @@ from tests.commands.shell import one_line
 from tests.server import daemons
 from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
 from tests.server.test_uploads import tmpfs
+from tests.server.wire import offer
 
 
 @pytest.fixture(scope="module")
@@ -211,10 +212,11 @@ def test_a_full_daemon_is_told_as_the_daemons_with_its_folder(
     assert code == 1 and all(each in err for each in ("blobs.quota", "1000 of 1000 bytes", str(home)))
 
 
+TOKEN = "local.secret"
 HELLO = {
     "type": "hello", "protocol": 1, "features": [], "heartbeat_s": 20,
     "server": {"name": "s", "version": "1", "instance": "i"},
-    "limits": {"frame": 262_144, "inline": 1, "inflight": 4}, "auth": {"methods": ["token"], "nonce": ""},
+    "limits": {"frame": 262_144, "inline": 1, "inflight": 4},
 }  # fmt: skip
 ECHO = {"name": "bridge.echo", "version": 1, "summary": ""}
 READY = {"type": "ready", "session": "s", "resume_token": "t", "resumed": False, "workloads": [ECHO]}
@@ -253,13 +255,14 @@ class Scripted:
         async with serve(self._handle, "127.0.0.1", 0, subprotocols=["bridge.v1.msgpack"]) as running:  # type: ignore[list-item]
             port = next(iter(running.sockets)).getsockname()[1]
             self._home.mkdir(exist_ok=True)
-            file = ConnectionFile(f"ws://127.0.0.1:{port}/ws", "http://127.0.0.1:9", "t", 1, 1)
+            file = ConnectionFile(f"ws://127.0.0.1:{port}/ws", "http://127.0.0.1:9", TOKEN, 1, 1)
             file.write(self._home / "connection.json")
             self._ready.set()
             await self._stop.wait()
 
     async def _handle(self, socket: ServerConnection) -> None:
-        await socket.send(msgpack.packb(HELLO))
+        assert socket.request is not None
+        await socket.send(msgpack.packb({**HELLO, "auth": offer(socket.request.path, TOKEN)}))
         await socket.recv()
         await socket.send(msgpack.packb(READY))
         async for frame in socket:
