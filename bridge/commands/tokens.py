@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import click
 import msgspec
-from filelock import FileLock, Timeout
 
 from accel.text import text
 from bridge.client.client import Client
@@ -23,7 +22,8 @@ from bridge.commands.options import as_json, print_json, show_notice
 from bridge.commands.terminal import is_narrow, paragraphs, say, table
 from bridge.core.access import SCOPE_NAMES
 from bridge.core.errors import UserError
-from bridge.paths import Paths
+from bridge.paths import Paths, private_umask
+from bridge.store import home
 from bridge.store.audit_log import AuditLog
 from bridge.store.database import open_database, unusable_error
 from bridge.store.records import FAILURES
@@ -255,22 +255,18 @@ def _change(
 @contextlib.contextmanager
 def _stopped(paths: Paths) -> Iterator[bool]:
     """Yields whether no daemon runs, and then keeps one from starting. Raises UserError."""
-    lock = FileLock(paths.lock_file, timeout=0)
-    try:
-        for folder in (paths.data, paths.runtime):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    except OSError as error:
-        raise UserError(
-            text("Can't use the folder {folder} ({reason}).", folder=paths.runtime, reason=error.strerror)
-        ) from None
-    try:
-        yield True
-    finally:
-        lock.release()
+    with private_umask(), contextlib.ExitStack() as held:
+        try:
+            home.create_folders(paths)
+            held.enter_context(home.HomeLock(paths))
+            is_stopped = True
+        except home.HomeInUseError:
+            is_stopped = False
+        except OSError as error:
+            raise UserError(
+                text("Can't use the folder {folder} ({reason}).", folder=paths.runtime, reason=error.strerror)
+            ) from None
+        yield is_stopped
 
 
 def _stored(paths: Paths, work: Callable[[TokenStore], Value]) -> Value:
