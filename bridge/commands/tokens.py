@@ -104,7 +104,9 @@ def list_tokens(with_revoked: bool, as_json: bool) -> None:
     type=click.Choice(SCOPE_NAMES),
     help="What it may do; repeatable.",
 )
-@click.option("--expires", metavar="TIME", default=NEVER, show_default=True, help="Lifetime, such as 12h, 30d or 1y.")
+@click.option(
+    "--expires", metavar="TIME", default=NEVER, show_default=True, help="Lifetime, such as 12h, 30d or 1y."
+)
 @as_json
 def create(name: str, scopes: tuple[str, ...], expires: str, as_json: bool) -> None:
     """Create a token and print it, for the only time.
