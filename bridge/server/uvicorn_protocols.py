@@ -231,6 +231,11 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     """Time limit for a closing connection to deliver what was sent."""
     read_ahead = 16
     """Reading stops while this many messages wait for the application."""
+    max_unproven_frames = 128
+    """Maximum number of frames that a peer may send before it has proven a token. Those of a quarter MiB of
+    pings take a second."""
+    unproven_step = 512
+    """Bytes that are parsed at a time until then."""
 
     def __init__(self, heartbeat: Heartbeat, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -240,10 +245,34 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         # `asyncio.Event` and `Queue` take 1 to 3 KiB, for each of thousands of idle connections.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE
+        client = self.app_state.get(CLIENT)
+        self._unproven = client if isinstance(client, ClientSocket) else None
+        """The socket until it has proven a token."""
+        self._unproven_frames = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.client = self.client or unix_socket.local_peer(transport)
+
+    def data_received(self, data: bytes) -> None:
+        client = self._unproven
+        if client is None:
+            super().data_received(data)
+            return
+        if client.is_proven:
+            self._unproven = None
+            super().data_received(data)
+            return
+        for at in range(0, len(data), self.unproven_step):
+            if self.transport.is_closing():
+                return
+            # The parser takes all frames at once, which would keep everybody waiting.
+            self.conn.receive_data(data[at : at + self.unproven_step])
+            self._unproven_frames += len(self.conn.events)
+            if self._unproven_frames > self.max_unproven_frames:
+                client.drop("unidentified")
+                return
+            super().data_received(b"")
 
     def pause_writing(self) -> None:
         self.writable = asyncio.Event()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from bridge.client.client import Client
 from bridge.core.errors import UserError
+from bridge.store.home import HomeLock, create_folders
 from tests.commands.shell import one_line
-from tests.server.daemons import ThreadDaemon
+from tests.server.daemons import ThreadDaemon, paths_in
 
 
 @pytest.fixture(params=[False, True], ids=["stopped", "running"])
@@ -23,7 +24,7 @@ def daemon(request: pytest.FixtureRequest, home: Path) -> Iterator[ThreadDaemon 
         return
     running = ThreadDaemon(home).start()
     # As `popbridge serve` does.
-    with FileLock(running.paths.lock_file):
+    with HomeLock(running.paths):
         yield running
     running.stop()
 
@@ -123,9 +124,15 @@ def test_a_name_is_taken_once(popbridge: Any, daemon: ThreadDaemon | None) -> No
     assert code == 2 and one_line(err) and "rotate" in err
 
 
-def test_where_a_daemon_runs_that_doesnt_answer_nothing_is_changed(popbridge: Any, home: Path) -> None:
-    home.mkdir()
-    with FileLock(home / "popbridge.lock"):
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["lock file", "lock file deleted"])
+def test_where_a_daemon_runs_that_doesnt_answer_nothing_is_changed(
+    popbridge: Any, home: Path, is_deleted: bool
+) -> None:
+    paths = paths_in(home)
+    create_folders(paths)
+    with HomeLock(paths):
+        if is_deleted and sys.platform != "win32":
+            paths.lock_file.unlink()
         code, _, err = popbridge("tokens", "create", "ci", "--scope", "tool")
     assert code == 2 and one_line(err)
     assert not (home / "popbridge.db").exists()

@@ -16,11 +16,12 @@ import pytest
 
 from bridge.paths import ConnectionFile
 from bridge.server import blobs
-from bridge.server.uvicorn_protocols import HttpProtocol
+from bridge.server.uvicorn_protocols import BridgeProtocol, HttpProtocol
+from tests.security.flood import HANDSHAKE
 from tests.server.conftest import process, start  # noqa: F401
 from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
 from tests.server.pages import bearer, page
-from tests.server.wire import Wire, session
+from tests.server.wire import Wire, dial, identity, session
 
 ECHOES = 200
 DESCRIPTORS = 200
@@ -66,6 +67,43 @@ async def test_editors_work_and_new_ones_get_in_while_another_user_floods_the_po
             for _ in range(5):
                 async with session(file) as another:
                     assert (await another.request(1, "bridge.echo"))["type"] == "result"
+
+
+PINGS = b"\x89\x80\0\0\0\0" * 40_000
+EMPTY_MESSAGES = b"\x82\x80\0\0\0\0" * 40_000
+
+
+@pytest.mark.parametrize("sent", [PINGS, EMPTY_MESSAGES], ids=["pings", "messages"])
+async def test_frames_without_a_token_end_the_connection_and_nobody_waits_for_them(
+    start: Callable[..., ThreadDaemon],  # noqa: F811
+    sent: bytes,
+) -> None:
+    daemon = start()
+    address = urlsplit(daemon.file.ws)
+    async with session(daemon.file) as editor:
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
+            writer.write(HANDSHAKE)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(sent)
+            await asyncio.wait_for(reader.read(), 5)
+        assert (await editor.request(1, "bridge.echo"))["type"] == "result"
+        assert daemon.bridge.door.counts.dropped["unidentified"] == 1
+
+
+async def test_a_client_may_ping_before_it_identifies(
+    start: Callable[..., ThreadDaemon],  # noqa: F811
+) -> None:
+    file = start().file
+    async with dial(file) as wire:
+        for _ in range(20):
+            await (await wire.socket.ping())
+        await wire.send("identify", **identity(file))
+        assert (await wire.receive())["type"] == "ready"
+        # With a token, as many as it likes.
+        for _ in range(BridgeProtocol.max_unproven_frames):
+            await (await wire.socket.ping())
+        assert (await wire.request(1, "bridge.echo"))["type"] == "result"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sockets aren't descriptors there")
