@@ -222,7 +222,7 @@ class _ServerProtocol(ServerProtocol):
 
 
 # uvicorn has no option for it. Another class for each instance would slow down all its attributes.
-websockets_sansio_impl.ServerProtocol = _ServerProtocol  # type: ignore[misc]
+websockets_sansio_impl.ServerProtocol = _ServerProtocol  # type: ignore[attr-defined]
 
 
 class BridgeProtocol(WebSocketsSansIOProtocol):
