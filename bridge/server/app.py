@@ -192,7 +192,7 @@ class Bridge:
         self.metrics.add(lambda: metrics.blobs(blobs))
         if self.cache is not None:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
-        operator = Operator(observed, self.metrics, self.instance)
+        operator = self.operator = Operator(observed, self.metrics, self.instance)
         guard = Guard(self.authenticator, self.door, rates)
         self.tokens = Tokens(self.store, self.authenticator, self.sessions, self.audit)
         self.app = Application(
