@@ -48,9 +48,6 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "install": Entry("bridge.commands.install:install", "Install the editor addon in a project"),
         "serve": Entry("bridge.commands.daemon:serve", "Run the daemon until Ctrl-C"),
         "service": Entry("bridge.commands.service:service", "Start the daemon when you log in"),
-        "roots": Entry(
-            "bridge.commands.roots:roots", "List, add and remove the folders that PopBridge may read"
-        ),
         "status": Entry("bridge.commands.status:status", "Show the daemon's state"),
         "top": Entry("bridge.commands.status:top", "Show the daemon's state live, until Ctrl-C"),
     },
@@ -61,16 +58,17 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "devices": Entry("bridge.commands.devices:devices", "List the devices that can run models"),
         "tune": Entry("bridge.commands.tune:tune", "Benchmark batches and devices"),
     },
+    "Security": {
+        "roots": Entry("bridge.commands.roots:roots", "Manage the folders that PopBridge may read"),
+        "tokens": Entry("bridge.commands.tokens:tokens", "Manage the tokens of clients"),
+        "certs": Entry("bridge.commands.certs:certs", "Manage the certificate for encrypted connections"),
+        "keys": Entry("bridge.commands.keys:keys", "Manage the master key of the database"),
+        "audit-log": Entry("bridge.commands.audit_log:audit_log", "Show and verify who did what"),
+    },
     "Manage": {
         "config": Entry("bridge.commands.listing:config", "Show settings and where each value comes from"),
         "plugins": Entry("bridge.commands.listing:plugins", "List plugins"),
-        "tokens": Entry("bridge.commands.tokens:tokens", "Manage the tokens of clients"),
-        "certs": Entry(
-            "bridge.commands.certs:certs", "Make and show the certificate for encrypted connections"
-        ),
-        "audit-log": Entry("bridge.commands.audit_log:audit_log", "Show and verify who did what"),
         "db": Entry("bridge.commands.db:db", "Check, back up and restore the database"),
-        "keys": Entry("bridge.commands.keys:keys", "Show, rotate, export and import the master key"),
         "demo": Entry("bridge.commands.daemon:demo", "Show the first popup on a demo project"),
     },
 }

@@ -15,7 +15,7 @@ release = version = _setup["metadata"]["version"]
 
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "security.d"]
+exclude_patterns = ["_build"]
 language = "en"
 nitpicky = True
 

@@ -66,8 +66,12 @@ class Page:
         self.send("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": theme}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
-        self.send("Page.navigate", url=file.as_uri())
-        self.wait(f"location.href === {json.dumps(file.as_uri())} && document.readyState === 'complete'")
+        self.visit(file.as_uri())
+
+    def visit(self, url: str) -> None:
+        """Opens a URL, as `location.href` has it, and waits until it is loaded."""
+        self.send("Page.navigate", url=url)
+        self.wait(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
         """Returns the value of an expression, or of its promise."""
@@ -96,12 +100,12 @@ class Page:
 
 
 @contextlib.contextmanager
-def browse(profile: Path) -> Iterator[Page]:
-    """Starts Chromium with a new profile in the folder `profile`."""
+def browse(profile: Path, *options: str) -> Iterator[Page]:
+    """Starts Chromium with a new profile in the folder `profile`, and with more `options` of its own."""
     assert PROGRAM is not None
     started = subprocess.Popen(
         [PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
-         f"--user-data-dir={profile}", "about:blank"],
+         f"--user-data-dir={profile}", *options, "about:blank"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:

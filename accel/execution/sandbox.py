@@ -1,7 +1,8 @@
 """The sandbox of worker processes: on Linux, Landlock and a seccomp filter.
 
 Workers parse files that nobody has vouched for. A worker that a file has taken over can't write outside its
-own folder, use the network, or signal and trace other processes. It can read what its user can read.
+own folder, change permissions, use the network, or signal, limit and trace other processes. It can read what
+its user can read.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import shutil
 import stat
 import struct
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
 from msgspec import Struct
 
 from accel.text import AnyText, text
@@ -36,8 +39,8 @@ class Sandbox(Struct, frozen=True):
     writable: Sequence[str] = ()
     """Other files and folders that it may write to; those that don't exist are ignored."""
     gpu: bool = False
-    """Whether it drives a GPU. Then it may also write to devices, and create Unix and netlink sockets, which
-    drivers use."""
+    """Whether it drives a GPU. Then it may also write to devices, change permissions, and create Unix and
+    netlink sockets, which drivers use."""
 
 
 def support() -> AnyText:
@@ -148,30 +151,46 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 _PR_SET_NO_NEW_PRIVS, _PR_GET_SECCOMP, _PR_SET_SECCOMP, _MODE_FILTER = 38, 21, 22, 2
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 """BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_JMP | BPF_JGE | BPF_K, BPF_RET | BPF_K."""
-_NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16
-"""Offsets in `struct seccomp_data`; that of the lower half of the argument on little-endian machines."""
+_AND = 0x54
+"""BPF_ALU | BPF_AND | BPF_K."""
+_NUMBER, _ARCH, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
+"""Offsets in `struct seccomp_data`; those of the lower halves of arguments on little-endian machines."""
 _KILL, _ALLOW, _FAIL = 0x80000000, 0x7FFF0000, 0x00050000
 _X32 = 0x40000000
 """Added to the numbers of the x32 ABI, which would get round the filter."""
 _AF_UNIX, _AF_NETLINK = 1, 16
+_SOCK_STREAM, _TYPE_MASK = 1, 0xF
+"""Bits above the mask are flags of socket(2)."""
 _IO_URING_SETUP = 425
 """The same on all architectures. Rings can create sockets without the system call."""
+_PIDFD_GETFD = 438
+_FCHMODAT2, _SETXATTRAT, _REMOVEXATTRAT = 452, 463, 466
 
 
 class _Architecture(Struct, frozen=True):
     audit: int
     """AUDIT_ARCH_ of include/uapi/linux/audit.h."""
     socket: int
+    socketpair: int
+    prlimit: int
     refused: tuple[int, ...]
     """ptrace, process_vm_readv, process_vm_writev, keyctl, bpf: ways to other processes where Landlock is
     missing, and nothing that a worker needs."""
+    permissions: tuple[int, ...]
+    """chmod, chown and xattr calls, by which access control lists are changed, too. Landlock doesn't
+    restrict them."""
     has_x32: bool = False
 
 
 _ARCHITECTURES = {
-    "x86_64": _Architecture(0xC000003E, 41, (101, 310, 311, 250, 321), has_x32=True),
-    "aarch64": _Architecture(0xC00000B7, 198, (117, 270, 271, 219, 280)),
-}
+    "x86_64": _Architecture(
+        0xC000003E, 41, 53, 302, (101, 310, 311, 250, 321),
+        (90, 91, 92, 93, 94, 260, 268, 188, 189, 190, 197, 198, 199), has_x32=True,
+    ),
+    "aarch64": _Architecture(
+        0xC00000B7, 198, 199, 261, (117, 270, 271, 219, 280), (52, 53, 54, 55, 5, 6, 7, 14, 15, 16)
+    ),
+}  # fmt: skip
 
 
 def _filter_system_calls(architecture: _Architecture, *, gpu: bool) -> None:
@@ -187,8 +206,28 @@ def _filter_system_calls(architecture: _Architecture, *, gpu: bool) -> None:
         program += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _KILL)]
     # As on a kernel without it, so that libraries take another way.
     program += [(_EQUAL, 0, 1, _IO_URING_SETUP), (_RETURN, 0, 0, _FAIL | errno.ENOSYS)]
-    for number in architecture.refused:
+    refused = [*architecture.refused, _PIDFD_GETFD]
+    if not gpu:
+        refused += [*architecture.permissions, _FCHMODAT2, _SETXATTRAT, _REMOVEXATTRAT]
+        # Both ends of a pair of datagram sockets can be connected to any other socket by its path.
+        program += [
+            (_EQUAL, 0, 5, architecture.socketpair),
+            (_LOAD, 0, 0, _SECOND_ARGUMENT),
+            (_AND, 0, 0, _TYPE_MASK),
+            (_EQUAL, 0, 1, _SOCK_STREAM),
+            (_RETURN, 0, 0, _ALLOW),
+            (_RETURN, 0, 0, _FAIL | errno.EACCES),
+        ]
+    for number in refused:
         program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
+    # A limit of processor time ends another process; 0 is the own one.
+    program += [
+        (_EQUAL, 0, 4, architecture.prlimit),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_EQUAL, 0, 1, 0),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _FAIL | errno.EPERM),
+    ]
     program += [(_EQUAL, 1, 0, architecture.socket), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _FIRST_ARGUMENT)]
     for family in families:
         program += [(_EQUAL, 0, 1, family), (_RETURN, 0, 0, _ALLOW)]
@@ -224,9 +263,10 @@ def _checked(result: int) -> int:
 _SECRET = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE)$", re.IGNORECASE)
 
 
-def is_secret(variable: str) -> bool:
-    """Whether an environment variable holds a key or password, by its name. Workers have no use for them."""
-    return _SECRET.search(variable) is not None
+def sandbox_environment(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Returns a worker's environment: `folder` for temporary files, and nothing that is named as a key."""
+    kept = {name: value for name, value in variables.items() if not _SECRET.search(name)}
+    return kept | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -238,6 +278,26 @@ def is_refusal(error: BaseException) -> bool:
         return True
     # access(2) looks at modes alone.
     return os.access(path if os.path.exists(path) else os.path.dirname(path) or os.curdir, os.W_OK)
+
+
+_FOLDER = "popbridge-worker-"
+
+
+def make_folder(root: str) -> Path:
+    """Makes a folder for a worker of this process in `root`, or among the system's temporary files if that is
+    empty. Raises OSError."""
+    if root:
+        # It may have been deleted.
+        os.makedirs(root, mode=0o700, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=root or None))
+
+
+def remove_leftovers(root: Path) -> None:
+    """Removes the folders in `root` whose worker's parent runs no more, as it was killed."""
+    for folder in root.glob(f"{_FOLDER}*"):
+        parent = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if not (parent.isdecimal() and psutil.pid_exists(int(parent))):
+            remove_folder(folder)
 
 
 def remove_folder(folder: Path) -> None:

@@ -42,7 +42,7 @@ TRUST: tuple[tuple[AnyText, AnyText], ...] = (
 
 @click.group()
 def certs() -> None:
-    """Make and show the certificate for encrypted connections.
+    """Manage the certificate for encrypted connections.
 
     Off loopback the daemon needs one. `init` makes a local certificate authority and a certificate that the
     daemon renews by itself; with `tls` on, the daemon uses it.

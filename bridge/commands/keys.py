@@ -37,7 +37,7 @@ POLL_S = 0.3
 
 @click.group()
 def keys() -> None:
-    """Show, rotate, export and import the master key.
+    """Manage the master key of the database.
 
     Popups, answers, requests and results are encrypted in the database, the cache and backups. Each value has
     a key of its own, which the master key wraps.

@@ -33,7 +33,7 @@ TOKEN = click.option(
 
 @click.group()
 def roots() -> None:
-    """List, add and remove the folders that PopBridge may read.
+    """Manage the folders that PopBridge may read.
 
     Without a folder here, the first editor that opens a project asks. Folders of the setting `roots` and of
     `popbridge serve --root` aren't listed.

@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import click
 import msgspec
-from filelock import FileLock, Timeout
 
 from accel.text import text
 from bridge.client.client import Client
@@ -23,7 +22,8 @@ from bridge.commands.options import as_json, print_json, show_notice
 from bridge.commands.terminal import is_narrow, paragraphs, say, table
 from bridge.core.access import SCOPE_NAMES
 from bridge.core.errors import UserError
-from bridge.paths import Paths
+from bridge.paths import Paths, private_umask
+from bridge.store import home
 from bridge.store.audit_log import AuditLog
 from bridge.store.database import open_database, unusable_error
 from bridge.store.records import FAILURES
@@ -102,9 +102,11 @@ def list_tokens(with_revoked: bool, as_json: bool) -> None:
     multiple=True,
     required=True,
     type=click.Choice(SCOPE_NAMES),
-    help="What it may do. Repeat the option for several.",
+    help="What it may do; repeatable.",
 )
-@click.option("--expires", metavar="TIME", default=NEVER, show_default=True, help="Such as 12h, 30d or 1y.")
+@click.option(
+    "--expires", metavar="TIME", default=NEVER, show_default=True, help="Lifetime, such as 12h, 30d or 1y."
+)
 @as_json
 def create(name: str, scopes: tuple[str, ...], expires: str, as_json: bool) -> None:
     """Create a token and print it, for the only time.
@@ -255,22 +257,18 @@ def _change(
 @contextlib.contextmanager
 def _stopped(paths: Paths) -> Iterator[bool]:
     """Yields whether no daemon runs, and then keeps one from starting. Raises UserError."""
-    lock = FileLock(paths.lock_file, timeout=0)
-    try:
-        for folder in (paths.data, paths.runtime):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    except OSError as error:
-        raise UserError(
-            text("Can't use the folder {folder} ({reason}).", folder=paths.runtime, reason=error.strerror)
-        ) from None
-    try:
-        yield True
-    finally:
-        lock.release()
+    with private_umask(), contextlib.ExitStack() as held:
+        try:
+            home.create_folders(paths)
+            held.enter_context(home.HomeLock(paths))
+            is_stopped = True
+        except home.HomeInUseError:
+            is_stopped = False
+        except OSError as error:
+            raise UserError(
+                text("Can't use the folder {folder} ({reason}).", folder=paths.runtime, reason=error.strerror)
+            ) from None
+        yield is_stopped
 
 
 def _stored(paths: Paths, work: Callable[[TokenStore], Value]) -> Value:

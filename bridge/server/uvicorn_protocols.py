@@ -10,7 +10,6 @@ import functools
 import http
 import logging
 import random
-import time
 from typing import Any, Protocol
 
 import h11
@@ -52,6 +51,8 @@ class HttpProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._pipelined = 0
+        self._waits = ""
+        """What the deadline is for: `head` or `body`."""
         client = self.app_state.get(CLIENT)
         self._client = client if isinstance(client, ClientSocket) else None
 
@@ -73,30 +74,31 @@ class HttpProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        client = self._client
-        if client is not None and client.bytes is not None:
-            client.bytes.charge(len(data), time.monotonic())
+        if self._client is not None:
+            self._client.received(len(data))
         super().data_received(data)
+        state = self.conn.their_state
         # Once a WebSocket protocol owns the transport, this isn't called any more.
-        if self.transport.get_protocol() is not self or not self._waits_for_rest():
+        if self.transport.get_protocol() is not self:
             self._stop_deadline()
-        if self.conn.their_state is h11.IDLE and self.transport.get_protocol() is self:
+        elif state is h11.IDLE:
+            if self._waits == "body":
+                self._stop_deadline()
             self._start_deadline(self.request_deadline_s, "head")
+        elif state is not h11.SEND_BODY or not self.cycle.response_complete:
+            self._stop_deadline()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._watch_reader()
-        if self._waits_for_rest():
+        if self.transport.is_closing():
+            self._watch_reader()
+        if self.conn.their_state is h11.SEND_BODY:
             is_proven = self._client is not None and self._client.is_proven
             self._start_deadline(self.proven_rest_deadline_s if is_proven else self.rest_deadline_s, "body")
         self._pipelined = self._pipelined + 1 if self.conn.trailing_data[0] else 0
         if self._pipelined >= self.max_pipelined:
             # The next answer is the last.
             self.cycle.keep_alive = False
-
-    def _waits_for_rest(self) -> bool:
-        """Whether a request is answered, but its body hasn't arrived."""
-        return self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -122,6 +124,7 @@ class HttpProtocol(H11Protocol):
 
     def _start_deadline(self, seconds: float, reason: str) -> None:
         if self._deadline is None:
+            self._waits = reason
             self._deadline = self.loop.call_later(seconds, self._drop, reason)
 
     def _stop_deadline(self) -> None:
@@ -228,6 +231,11 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     """Time limit for a closing connection to deliver what was sent."""
     read_ahead = 16
     """Reading stops while this many messages wait for the application."""
+    max_unproven_frames = 128
+    """Maximum number of frames that a peer may send before it has proven a token. Those of a quarter MiB of
+    pings take a second."""
+    unproven_step = 512
+    """Bytes that are parsed at a time until then."""
 
     def __init__(self, heartbeat: Heartbeat, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -237,10 +245,34 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         # `asyncio.Event` and `Queue` take 1 to 3 KiB, for each of thousands of idle connections.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE
+        client = self.app_state.get(CLIENT)
+        self._unproven = client if isinstance(client, ClientSocket) else None
+        """The socket until it has proven a token."""
+        self._unproven_frames = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.client = self.client or unix_socket.local_peer(transport)
+
+    def data_received(self, data: bytes) -> None:
+        client = self._unproven
+        if client is None:
+            super().data_received(data)
+            return
+        if client.is_proven:
+            self._unproven = None
+            super().data_received(data)
+            return
+        for at in range(0, len(data), self.unproven_step):
+            if self.transport.is_closing():
+                return
+            # The parser takes all frames at once, which would keep everybody waiting.
+            self.conn.receive_data(data[at : at + self.unproven_step])
+            self._unproven_frames += len(self.conn.events)
+            if self._unproven_frames > self.max_unproven_frames:
+                client.drop("unidentified")
+                return
+            super().data_received(b"")
 
     def pause_writing(self) -> None:
         self.writable = asyncio.Event()

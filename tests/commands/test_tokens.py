@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from bridge.client.client import Client
 from bridge.core.errors import UserError
+from bridge.store.home import HomeLock, create_folders
 from tests.commands.shell import one_line
-from tests.server.daemons import ThreadDaemon
+from tests.server.daemons import ThreadDaemon, paths_in
 
 
 @pytest.fixture(params=[False, True], ids=["stopped", "running"])
@@ -23,7 +24,7 @@ def daemon(request: pytest.FixtureRequest, home: Path) -> Iterator[ThreadDaemon 
         return
     running = ThreadDaemon(home).start()
     # As `popbridge serve` does.
-    with FileLock(running.paths.lock_file):
+    with HomeLock(running.paths):
         yield running
     running.stop()
 
@@ -86,32 +87,34 @@ async def test_the_token_of_the_environment_is_used_instead_of_the_local_one(
         monkeypatch.setenv("POPBRIDGE_TOKEN", token)
         async with await Client.connect(running.paths.connection_file) as client:
             assert client.ready.scopes == ["read-only"]
+        for wrong, says in (("no token", "POPBRIDGE_TOKEN"), (f"{token}x", token.partition(".")[0])):
+            monkeypatch.setenv("POPBRIDGE_TOKEN", wrong)
+            with pytest.raises(UserError, match=says) as caught:
+                await Client.connect(running.paths.connection_file)
+            assert token.partition(".")[2] not in str(caught.value)
     finally:
         running.stop()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["create", "ci"],
-        ["create", "ci", "--scope", "root"],
-        ["create", "ci", "--scope", "tool", "--expires", "soon"],
-        ["create", "ci", "--scope", "tool", "--expires", "0d"],
-        ["create", "ci", "--scope", "tool", "--expires", "99y"],
-        ["create", "a/b", "--scope", "tool"],
-        ["create", "local", "--scope", "tool"],
-        ["revoke", "nobody"],
-        ["revoke", "local"],
-        ["revoke", "a/b"],
-        ["rotate", "nobody"],
-    ],
-    ids=" ".join,
+MISTAKES = (
+    ["create", "ci"],
+    ["create", "ci", "--scope", "root"],
+    ["create", "ci", "--scope", "tool", "--expires", "soon"],
+    ["create", "ci", "--scope", "tool", "--expires", "0d"],
+    ["create", "ci", "--scope", "tool", "--expires", "99y"],
+    ["create", "a/b", "--scope", "tool"],
+    ["create", "local", "--scope", "tool"],
+    ["revoke", "nobody"],
+    ["revoke", "local"],
+    ["revoke", "a/b"],
+    ["rotate", "nobody"],
 )
-def test_a_mistake_is_one_line_and_changes_nothing(
-    popbridge: Any, daemon: ThreadDaemon | None, words: list[str]
-) -> None:
-    code, out, err = popbridge("tokens", *words)
-    assert (code, out) == (2, "") and one_line(err)
+
+
+def test_a_mistake_is_one_line_and_changes_nothing(popbridge: Any, daemon: ThreadDaemon | None) -> None:
+    for words in MISTAKES:
+        code, out, err = popbridge("tokens", *words)
+        assert (code, out) == (2, "") and one_line(err), words
     assert listed(popbridge, "--all") == []
 
 
@@ -121,9 +124,15 @@ def test_a_name_is_taken_once(popbridge: Any, daemon: ThreadDaemon | None) -> No
     assert code == 2 and one_line(err) and "rotate" in err
 
 
-def test_where_a_daemon_runs_that_doesnt_answer_nothing_is_changed(popbridge: Any, home: Path) -> None:
-    home.mkdir()
-    with FileLock(home / "popbridge.lock"):
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["lock file", "lock file deleted"])
+def test_where_a_daemon_runs_that_doesnt_answer_nothing_is_changed(
+    popbridge: Any, home: Path, is_deleted: bool
+) -> None:
+    paths = paths_in(home)
+    create_folders(paths)
+    with HomeLock(paths):
+        if is_deleted and sys.platform != "win32":
+            paths.lock_file.unlink()
         code, _, err = popbridge("tokens", "create", "ci", "--scope", "tool")
     assert code == 2 and one_line(err)
     assert not (home / "popbridge.db").exists()

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from accel.workload import Output, OutputFile, Params, WorkloadError, workload
 
+if sys.platform != "win32":
+    import resource
+
 
 class Attack(Params, frozen=True):
     way: str = ""
@@ -31,6 +34,10 @@ def connect(way: str, target: str) -> None:
         address = target if way == "unix" else ("::1" if way == "tcp6" else "127.0.0.1", int(target))
         with socket.socket(FAMILIES[way], socket.SOCK_STREAM) as stream:
             stream.connect(address)
+    elif way == "pair":
+        one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with one, other:
+            one.sendto(b"stolen", target)
     elif way in ("netlink", "packet"):
         family = socket.AF_NETLINK if way == "netlink" else socket.AF_PACKET
         socket.socket(family, socket.SOCK_RAW).close()
@@ -66,6 +73,15 @@ def change(way: str, target: str) -> None:
         case "symlink":
             (Path(os.environ["TMPDIR"]) / "aside").symlink_to(file.parent, target_is_directory=True)
             (Path(os.environ["TMPDIR"]) / "aside" / file.name).write_text("taken over")
+        case "mode":
+            file.chmod(0o666)
+        case "mode of an open file":
+            with file.open("rb") as opened:
+                os.fchmod(opened.fileno(), 0o666)
+        case "owner":
+            os.chown(file, os.getuid(), os.getgid())
+        case "attribute":
+            os.setxattr(file, "user.taken", b"over")
         case "child":
             code = f"open({target!r}, 'w').write('taken over')"
             if subprocess.run(
@@ -91,7 +107,10 @@ def changes(inputs, params, limits):
 @workload("hostile.signal", version=1, params=Attack, inputs=(0, 1))
 def signals(inputs, params, limits):
     """Ends another process."""
-    os.kill(int(params.target), signal.SIGKILL)
+    if params.way == "limit":
+        resource.prlimit(int(params.target), resource.RLIMIT_CPU, (0, 0))
+    else:
+        os.kill(int(params.target), signal.SIGKILL)
     return Output("ended")
 
 

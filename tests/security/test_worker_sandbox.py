@@ -21,6 +21,9 @@ from bridge.host import host
 from tests.security import hostile
 from tests.server import daemons
 
+if sys.platform != "win32":
+    import resource
+
 pytestmark = [
     pytest.mark.skipif(
         sys.platform != "linux" or bool(sandbox.support()), reason="no sandbox on this system"
@@ -114,6 +117,18 @@ async def test_a_workload_reaches_no_unix_socket_either(worker, outside):
         await refused(run(worker, hostile.connects, way="unix", target=str(path)))
 
 
+async def test_a_pair_of_sockets_sends_nothing_to_another_one(worker, free, outside):
+    path = outside / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(path))
+        server.setblocking(False)
+        await refused(run(worker, hostile.connects, way="pair", target=str(path)))
+        with pytest.raises(BlockingIOError):
+            server.recv(100)
+        await run(free, hostile.connects, way="pair", target=str(path))
+        assert server.recv(100) == b"stolen"
+
+
 async def test_a_ring_makes_no_socket_because_there_is_no_ring(worker):
     with pytest.raises(WorkloadError) as caught:
         await run(worker, hostile.connects, way="ring")
@@ -131,6 +146,10 @@ WAYS = [
     "symlink",
     "child",
     "link out",
+    "mode",
+    "mode of an open file",
+    "owner",
+    "attribute",
 ]
 
 
@@ -139,10 +158,13 @@ WAYS = [
 async def test_a_file_outside_stays_as_it_is(shared, outside, way):
     victim = outside / "victim.txt"
     victim.write_text("precious")
+    victim.chmod(0o600)
     with pytest.raises(WorkloadError) as caught:
         await run(shared, hostile.changes, way=way, target=str(victim))
     assert caught.value.code in ("unsupported", "internal")
     assert victim.read_text() == "precious"
+    assert victim.stat().st_mode & 0o777 == 0o600
+    assert os.listxattr(victim) == []
     assert sorted(outside.glob("victim*")) == [victim]
 
 
@@ -153,13 +175,15 @@ async def test_without_a_sandbox_the_file_is_overwritten(free, outside):
     assert victim.read_text() == "taken over"
 
 
-async def test_a_worker_ends_no_process_of_its_user(worker):
-    if sandbox.landlock_abi() < 6:
+@pytest.mark.parametrize("way", ["signal", "limit"])
+async def test_a_worker_ends_no_process_of_its_user(worker, way):
+    if way == "signal" and sandbox.landlock_abi() < 6:
         pytest.skip("this kernel's Landlock doesn't know signals")
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as victim:
         try:
-            await refused(run(worker, hostile.signals, target=str(victim.pid)))
+            await refused(run(worker, hostile.signals, way=way, target=str(victim.pid)))
             assert victim.poll() is None
+            assert resource.prlimit(victim.pid, resource.RLIMIT_CPU)[0] == resource.RLIM_INFINITY
         finally:
             victim.kill()
 

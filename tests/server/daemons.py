@@ -66,9 +66,9 @@ def paths_in(home: Path) -> Paths:
 class ThreadDaemon:
     """A daemon whose parts a test can look at."""
 
-    def __init__(self, home: Path, *, unix: bool = False, **settings: Any) -> None:
+    def __init__(self, home: Path, *, unix: bool = False, at: int = 0, **settings: Any) -> None:
         """With `unix`, it has a Unix socket, too; tests put servers of their own between clients and a
-        port."""
+        port. `at` is the port, 0 for any."""
         self.paths = paths_in(home)
         self._has_local = unix
         self._settings = {
@@ -77,7 +77,7 @@ class ThreadDaemon:
             **{name.replace("__", "."): value for name, value in settings.items()},
         }
         self.lines: list[str] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", at))
         self._thread = threading.Thread(target=self._run)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -151,6 +151,10 @@ class ProcessDaemon:
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
+
+    def set_environment(self, **environment: str) -> None:
+        """Sets variables of the processes that start from now on."""
+        self._environment = {**self._environment, **environment}
 
     def spawn(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as log:

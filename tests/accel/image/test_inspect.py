@@ -53,7 +53,7 @@ def test_statistics_are_exact_over_all_pixels(save, kind, model, top):
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 3), (3, 16), (2, 8), (10, 20), (33, 64), (64, 1)])
 def test_every_pixel_counts_once_at_any_size(size, channels):
     pixels = noise(*size, channels)
-    table = IntegerStatistics(pixels)
+    table = IntegerStatistics([pixels])
     for index in range(channels):
         found, plane = table.channel(index, "x"), pixels[..., index] / 255
         assert (found.min, found.max) == (plane.min(), plane.max())
@@ -205,7 +205,7 @@ def test_a_preview_out_of_range_is_refused():
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
 def test_sums_are_exact_for_any_strips(size, channels):
     pixels = noise(*size, channels, top=9)
-    sums = IntegerStatistics(pixels)
+    sums = IntegerStatistics([pixels])
     for index in range(channels):
         plane = pixels[..., index] / 255
         found = sums.channel(index, "x")
@@ -224,7 +224,7 @@ def test_the_deviation_of_floats_is_that_of_all_pixels_too(save, size):
 @pytest.mark.parametrize("size", [(64, 1024), (257, 1031), (1, 200_000), (200_000, 1)])
 def test_a_small_deviation_of_large_values_is_exact(size, kind, base):
     pixels = base + noise(*size, 3, top=4, kind=kind)
-    sums, values = IntegerStatistics(pixels), pixels.astype(np.int64)
+    sums, values = IntegerStatistics([pixels]), pixels.astype(np.int64)
     for index in range(3):
         found, plane = sums.channel(index, "x"), values[..., index]
         # Less what is common, so that the expected value isn't rounded either.
