@@ -9,6 +9,9 @@ from contextvars import ContextVar
 from accel.text import text
 from accel.workload import WorkloadError
 
+LIBRARY_BYTES = 128 << 20
+"""What a process takes of its limit for libraries, at least."""
+
 
 class Claims:
     """The memory that a job may take, and what it asked for in vain. All sizes are in bytes."""
@@ -34,22 +37,28 @@ def claim(name: str, width: int, height: int, pixel_bytes: int) -> None:
     claims = _claims.get()
     if claims is None or not claims.granted:
         return
-    decoded = width * height * pixel_bytes
-    needed = int(decoded * claims.factor)
+    needed = int(width * height * pixel_bytes * claims.factor)
     if needed <= claims.granted:
         return
-    values = {"width": width, "height": height, "memory": -(-needed >> 20)}
-    if claims.limit and decoded > claims.limit:
+    values = {"width": width, "height": height}
+    if claims.limit and needed + LIBRARY_BYTES > claims.limit:
         reason = text(
             "is {width} x {height} pixels and needs about {memory} MiB, more than a worker process may take "
             "({limit} MiB); raise worker.memory_mib or send a smaller image",
             **values,
+            memory=_mib(needed + LIBRARY_BYTES),
             limit=claims.limit >> 20,
         )
     else:
         claims.needed = max(claims.needed, needed)
-        reason = text("is {width} x {height} pixels and needs about {memory} MiB", **values)
+        reason = text(
+            "is {width} x {height} pixels and needs about {memory} MiB", **values, memory=_mib(needed)
+        )
     raise WorkloadError("too_large", reason, name)
+
+
+def _mib(size: int) -> int:
+    return -(-size >> 20)
 
 
 @contextlib.contextmanager

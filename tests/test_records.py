@@ -232,6 +232,9 @@ def test_an_adapter_is_told_its_attribute(adapter: Adapter, says: str) -> None:
         (counted(params=Shadowing), "workload odd.count: params has a field named contradiction"),
         (counted(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),
         (counted(target=f"{__name__}:NOTHING"), "workload odd.count: AttributeError: module "),
+        (counted(right="change"), ""),
+        (counted(right="everything"), "workload odd.count: 'everything' isn't a right; use one of status, "),
+        (counted(right=["run"]), "workload odd.count: ['run'] isn't a right; use one of status, "),
     ],
 )  # fmt: skip
 def test_a_workload_is_told_its_field(record: Workload, says: str) -> None:
@@ -249,6 +252,10 @@ def test_a_workload_is_told_its_field(record: Workload, says: str) -> None:
         (Watcher(asks=("odd.ask",)), "advisor odd-watcher: it has asks, so it needs on_ask"),
         (Watcher(events=frozenset({"asset.imported"})), ""),
         (Watcher(asks=("odd.ask",), on_ask=replied), ""),
+        (Watcher(asks=("odd.ask",), on_ask=replied, rights={"odd.ask": "change"}), ""),
+        (Watcher(asks=("odd.ask",), on_ask=replied, rights={"odd.ask": "all"}), "'all' isn't a right"),
+        (Watcher(asks=("odd.ask",), on_ask=replied, rights={"odd.tell": "run"}), "rights names odd.tell"),
+        (Watcher(rights=["run"]), "advisor odd-watcher: rights is ['run']; it must be a map"),
         (Watcher(on_event=None), "advisor odd-watcher: on_event must be defined with `async def`"),
         (Traced(), ""),
         (Plain(), "advisor odd-watcher: on_event must be defined with `async def`"),

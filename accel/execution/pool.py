@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -36,7 +35,7 @@ from accel.execution.protocol import (
     progresses,
     replies,
 )
-from accel.execution.sandbox import is_secret, remove_folder
+from accel.execution.sandbox import make_folder, remove_folder, sandbox_environment
 from accel.progress import OnProgress
 from accel.text import AnyText, text
 from accel.workload import WorkloadError
@@ -126,13 +125,9 @@ class Worker:
         python, more = interpreter(sys.platform, sys.executable, BASE)
         variables, folder = environment({**more, **env}), None
         if setup.sandbox is not None:
-            if root := setup.sandbox.folder:
-                # It may have been deleted.
-                os.makedirs(root, mode=0o700, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix="popbridge-worker-", dir=root or None))
+            folder = make_folder(setup.sandbox.folder)
             setup = replace(setup, sandbox=replace(setup.sandbox, folder=str(folder)))
-            variables = {name: value for name, value in variables.items() if not is_secret(name)}
-            variables |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+            variables = sandbox_environment(variables, folder)
         try:
             transport, wire = await loop.subprocess_exec(
                 _Wire,
@@ -216,11 +211,9 @@ class Worker:
         return self.last_memory
 
     def resident(self) -> int:
-        """Returns resident memory in bytes now; 0 if the system doesn't report it."""
-        try:
-            return int(self._process.memory_info().rss)
-        except psutil.Error:
-            return 0
+        """Returns resident memory in bytes now; what was measured last if the system doesn't report it."""
+        self._measure_at = 0.0
+        return self.memory()
 
     def end_for_memory(self, reason: AnyText) -> None:
         """Kills it; its job fails for this reason."""

@@ -18,9 +18,11 @@ import shutil
 import stat
 import struct
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
 from msgspec import Struct
 
 from accel.text import AnyText, text
@@ -261,9 +263,10 @@ def _checked(result: int) -> int:
 _SECRET = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSPHRASE)$", re.IGNORECASE)
 
 
-def is_secret(variable: str) -> bool:
-    """Whether an environment variable holds a key or password, by its name. Workers have no use for them."""
-    return _SECRET.search(variable) is not None
+def sandbox_environment(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Returns a worker's environment: `folder` for temporary files, and nothing that is named as a key."""
+    kept = {name: value for name, value in variables.items() if not _SECRET.search(name)}
+    return kept | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -275,6 +278,26 @@ def is_refusal(error: BaseException) -> bool:
         return True
     # access(2) looks at modes alone.
     return os.access(path if os.path.exists(path) else os.path.dirname(path) or os.curdir, os.W_OK)
+
+
+_FOLDER = "popbridge-worker-"
+
+
+def make_folder(root: str) -> Path:
+    """Makes a folder for a worker of this process in `root`, or among the system's temporary files if that is
+    empty. Raises OSError."""
+    if root:
+        # It may have been deleted.
+        os.makedirs(root, mode=0o700, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=root or None))
+
+
+def remove_leftovers(root: Path) -> None:
+    """Removes the folders in `root` whose worker's parent runs no more, as it was killed."""
+    for folder in root.glob(f"{_FOLDER}*"):
+        parent = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if not (parent.isdecimal() and psutil.pid_exists(int(parent))):
+            remove_folder(folder)
 
 
 def remove_folder(folder: Path) -> None:

@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from accel.text import text
 from bridge.client import connection, transfer
 from bridge.client.connection import ClientState, retry
-from bridge.core import errors
+from bridge.core import auth, errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import (
     DONE_CODE,
@@ -131,7 +131,16 @@ class Client:
         no daemon is running or it refuses the connection.
         """
         file = ConnectionFile.read(connection_file or Paths.find().connection_file)
-        file.token = token or os.environ.get(TOKEN_VARIABLE) or file.token
+        if given := (token or os.environ.get(TOKEN_VARIABLE, "")).strip():
+            file.token = given
+            if not auth.token_id(given):
+                raise UserError(
+                    text(
+                        "The token in {variable} isn't one of PopBridge. `popbridge tokens create` makes "
+                        "one.",
+                        variable=TOKEN_VARIABLE,
+                    )
+                )
         if previous is not None:
             resume, instance = previous.resume, instance or previous.instance
         instance = instance or uuid.uuid4().hex

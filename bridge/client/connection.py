@@ -21,6 +21,7 @@ from accel.text import AnyText, readable, text
 from bridge.client import trust
 from bridge.client.local_socket import connect_locally
 from bridge.core import auth, errors
+from bridge.core.access import LOCAL_ID
 from bridge.core.codec import server_codec
 from bridge.core.errors import CLOSE_CODES, ErrorCode, RemoteProtocolError, RequestError, UserError
 from bridge.core.messages import (
@@ -193,6 +194,15 @@ def _prove(hello: Hello, file: ConnectionFile, nonce: str) -> AuthProof:
     token_id = auth.token_id(file.token)
     message = auth.signed_message(token_id, nonce, hello.auth.nonce, file.fingerprint or "")
     if not auth.server_proof_matches(hello.auth.proof, file.token, message):
+        if token_id != LOCAL_ID:
+            raise UserError(
+                text(
+                    "The program at {ws} doesn't know the token {id}; nothing else was sent to it. Check the "
+                    "token, and that it is PopBridge.",
+                    ws=file.ws,
+                    id=token_id,
+                )
+            )
         raise UserError(
             text(
                 "Another program answers at {ws}: it doesn't know the token. Nothing was sent to it. Restart "

@@ -15,6 +15,7 @@ from bridge.commands.terminal import say, table
 from bridge.core.errors import UserError
 from bridge.paths import Paths, private_umask
 from bridge.store import backups, home
+from bridge.store.audit_log import AuditLog
 from bridge.store.backups import Restored
 from bridge.store.database import copy_blobs, copy_database, open_database, open_for_inspection
 from bridge.store.encryption import key_id
@@ -124,7 +125,10 @@ def restore(file: Path | None, as_json: bool) -> None:
     with exclusive(paths):
         source = _source(file, paths)
         _require_key(source, paths)
-        with _database_errors(text("Can't restore {source}", source=source)):
+        with (
+            AuditLog(paths).database_change("database.restore", subject=str(source)),
+            _database_errors(text("Can't restore {source}", source=source)),
+        ):
             made = backups.backup_time(source)
             restored = backups.restore(source, paths.database)
             blobs = copy_blobs(_blobs_of(source), paths.blobs) if _blobs_of(source).is_dir() else 0
@@ -175,7 +179,11 @@ def reset(yes: bool, as_json: bool) -> None:
         click.confirm(
             say(text("Set {database} aside and start without its content?", database=database)), abort=True
         )
-    with exclusive(paths), _database_errors(text("Can't set {database} aside", database=database)):
+    with (
+        exclusive(paths),
+        AuditLog(paths).database_change("database.reset", subject=str(database)),
+        _database_errors(text("Can't set {database} aside", database=database)),
+    ):
         old = backups.set_aside(database)
         master = MasterKey.find(paths.data, home=paths.home is not None)
         try:

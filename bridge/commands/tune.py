@@ -235,7 +235,7 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict
             await asyncio.to_thread(device_router.find_gpu, paths.devices_file) if settings["gpu"] else None
         )
         if found is not None:
-            queue = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache)
+            queue = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache, sandbox)
             await routed.add(queue)
             assert isinstance(queue.executor, device_router.GpuExecutor)
             policies[queue.device.label] = queue.executor.policies

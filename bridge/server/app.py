@@ -7,7 +7,6 @@ import functools
 import logging
 import os
 import secrets
-import shutil
 import sqlite3
 import threading
 import time
@@ -24,7 +23,7 @@ from accel.execution.device_router import DeviceQueue, DeviceRouter
 from accel.execution.executor import LocalExecutor
 from accel.execution.memory_budget import MemoryBudget
 from accel.execution.protocol import DEVICE
-from accel.execution.sandbox import Sandbox
+from accel.execution.sandbox import Sandbox, remove_leftovers
 from accel.text import text
 from accel.workload import Limits
 from bridge.core import access, errors
@@ -341,11 +340,10 @@ class Bridge:
 
 
 def _sandbox(folder: Path, settings: Settings) -> Sandbox:
-    """Returns the workers' sandbox, with their folders in `folder`, which it empties. Raises UserError."""
+    """Returns the workers' sandbox, with their folders in `folder`; removes old ones. Raises UserError."""
     try:
-        # A killed daemon's workers have left theirs.
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_leftovers(folder)
     except OSError as error:
         raise errors.UserError(
             text(

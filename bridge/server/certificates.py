@@ -191,11 +191,12 @@ def create(folder: Path, names: Iterable[str] = (), *, force: bool = False) -> L
 def renew(folder: Path, names: Iterable[str] = ()) -> Leaf:
     """Makes another leaf, for the names of the present one and `names`.
 
-    Raises UserError if the authority is missing, expired, or may not certify a name; OSError.
+    Raises UserError if the authority is missing, damaged, expired, or may not certify a name; OSError.
     """
     try:
         ca = x509.load_pem_x509_certificate((folder / CA_FILE).read_bytes())
         key = serialization.load_pem_private_key((folder / CA_KEY_FILE).read_bytes(), None)
+        permitted = ca.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees or []
     except FileNotFoundError as error:
         raise UserError(
             text(
@@ -204,7 +205,7 @@ def renew(folder: Path, names: Iterable[str] = ()) -> Leaf:
                 file=error.filename,
             )
         ) from None
-    except ValueError:
+    except (ValueError, TypeError, x509.ExtensionNotFound):
         raise UserError(
             text(
                 "Can't renew the certificate: the files in {folder} are damaged. Make them anew with "
@@ -217,10 +218,12 @@ def renew(folder: Path, names: Iterable[str] = ()) -> Leaf:
             text("The authority in {folder} has expired. Run `popbridge certs init --force`.", folder=folder)
         )
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    wanted = [*LOOPBACK, *map(checked_name, names)]
-    if (folder / LEAF_FILE).exists():
-        wanted += _names(x509.load_pem_x509_certificate((folder / LEAF_FILE).read_bytes()))
-    permitted = _permitted(ca)
+    try:
+        present = _names(x509.load_pem_x509_certificate((folder / LEAF_FILE).read_bytes()))
+    except (FileNotFoundError, ValueError):
+        # Missing or damaged: the authority was made for the same names.
+        present = tuple(subtree.value for subtree in permitted if isinstance(subtree, x509.DNSName))
+    wanted = _unique([*LOOPBACK, *map(checked_name, names), *present])
     for name in wanted:
         if not any(_permits(subtree, name) for subtree in permitted):
             raise UserError(
@@ -231,7 +234,7 @@ def renew(folder: Path, names: Iterable[str] = ()) -> Leaf:
                     name=name,
                 )
             )
-    return _sign(folder, ca, key, _unique(wanted))
+    return _sign(folder, ca, key, wanted)
 
 
 def _sign(
@@ -242,7 +245,7 @@ def _sign(
     public = key.public_key()
     leaf = (
         _builder(subject, ca.subject, public, LEAF_DAYS, ca.not_valid_after_utc)
-        .add_extension(x509.SubjectAlternativeName(_alternative_names(names, _permitted(ca))), critical=False)
+        .add_extension(_alternative_names(names, ca), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(is_authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -301,11 +304,6 @@ def _constraints(names: Iterable[str]) -> x509.NameConstraints:
             permitted.append(x509.IPAddress(ipaddress.ip_network(address)))
     permitted += [x509.IPAddress(network) for network in PRIVATE_NETWORKS]
     return x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=None)
-
-
-def _permitted(ca: x509.Certificate) -> Sequence[x509.GeneralName]:
-    constraints = ca.extensions.get_extension_for_class(x509.NameConstraints).value
-    return constraints.permitted_subtrees or ()
 
 
 def _permits(subtree: x509.GeneralName, name: str) -> bool:
@@ -370,19 +368,21 @@ def _address(name: str) -> Address | None:
         return None
 
 
-def _alternative_names(names: Iterable[str], permitted: Sequence[x509.GeneralName]) -> list[x509.GeneralName]:
-    """Returns names as a certificate has them, of which `permitted` are the authority's subtrees.
+def _alternative_names(names: Iterable[str], ca: x509.Certificate) -> x509.SubjectAlternativeName:
+    """Returns names as a certificate of the authority has them.
 
-    IPv4 addresses are host names as well: mbed TLS 2, which some engines use, compares no addresses.
+    IPv4 addresses are host names as well, where the authority may certify that: mbed TLS 2, which some
+    engines use, compares no addresses.
     """
+    constraints = ca.extensions.get_extension_for_class(x509.NameConstraints).value
+    hosts = [each for each in constraints.permitted_subtrees or () if isinstance(each, x509.DNSName)]
     found: list[x509.GeneralName] = []
     for name in names:
-        hosts = [subtree for subtree in permitted if isinstance(subtree, x509.DNSName)]
-        if any(_permits(subtree, name) for subtree in hosts):
+        if any(_permits(host, name) for host in hosts):
             found.append(x509.DNSName(name))
         if (address := _address(name)) is not None:
             found.append(x509.IPAddress(address))
-    return found
+    return x509.SubjectAlternativeName(found)
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -124,7 +124,7 @@ class Dispatch:
         try:
             if self.stopping:
                 raise RequestError(errors.SHUTTING_DOWN)
-            live.rates.check(time.monotonic())
+            live.rates.check(live.last_heard)
             # An unknown workload has no right; the router refuses it.
             right = self._rights.get(request.workload)
             if right is not None and right not in live.principal.rights:

@@ -16,7 +16,8 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from accel.atomic_file import DESCRIPTOR_ERRNOS
@@ -31,6 +32,8 @@ SPARE_FILES = 1024
 """Open files besides connections: pipes of workers, the store and uploads."""
 BATCH = 4
 """Most connections that are accepted before other work has its turn."""
+QUIET, QUIET_RATE = 16, 100
+"""Up to this many connections without a token at a time, and per second, may be anybody's."""
 STRANGER_SHARE = 8
 """Another user or machine may have `connections_unidentified` divided by this. What these do at the same
 moment, such as their handshakes, delays everybody else."""
@@ -42,6 +45,8 @@ MAX_PEERS = 4096
 """Number of peers without a connection whose rates are remembered."""
 LOG_RATE, LOG_BURST = 0.2, 5
 """Lines per second about failed attempts, and how many at once."""
+MAX_NAMES = 8
+"""Number of peers that a line names besides its own."""
 CLIENT = "popbridge.client"
 """The key of the `ClientSocket` in the state of an ASGI scope."""
 RESET = struct.pack("ii", 1, 0)
@@ -69,9 +74,9 @@ class Peer:
 class ClientSocket(socket.socket):
     """An accepted socket that the door counts until it is closed, also below TLS."""
 
-    __slots__ = ("bytes", "door", "is_counted", "is_proven", "peer", "transport")
+    __slots__ = ("_peer", "bytes", "door", "is_counted", "is_proven", "transport", "unpaid")
 
-    peer: Peer
+    _peer: Peer
     door: Door
     is_counted: bool
     """Whether it counts as open."""
@@ -80,22 +85,42 @@ class ClientSocket(socket.socket):
     """Set once the event loop serves it."""
     bytes: TokenBucket | None
     """What its token may send; None before it is proven."""
+    unpaid: int
+    """Number of bytes that came before."""
+
+    @property
+    def peer(self) -> Peer:
+        """Whose connection it is."""
+        if self._peer is self.door.unknown:
+            self.door.identify_peer(self)
+        return self._peer
 
     def proven(self, sent: TokenBucket | None = None) -> None:
         """Notes that it has proven a token; `sent` limits the bytes of that token."""
         if self.is_counted and not self.is_proven:
             self.is_proven = True
-            self.peer.unproven.pop(self, None)
-            self.peer.requests.refund(1)
+            self._peer.unproven.pop(self, None)
+            self._peer.requests.refund(1)
             self.door.unproven -= 1
         self.bytes = sent
+        if sent is not None and self.unpaid:
+            sent.charge(self.unpaid, time.monotonic())
+            self.unpaid = 0
+
+    def received(self, size: int) -> None:
+        """Counts bytes of HTTP."""
+        if self.bytes is None:
+            self.unpaid += size
+        else:
+            self.bytes.charge(size, time.monotonic())
 
     def drop(self, reason: str) -> None:
         """Ends the connection at once, without an answer."""
         self.door.counts.dropped[reason] += 1
+        transport = self.transport
         self.door.leave(self)
-        if self.transport is not None:
-            self.transport.abort()
+        if transport is not None:
+            transport.abort()
 
     def close(self) -> None:
         self.door.leave(self)
@@ -124,31 +149,46 @@ class Door:
         self._most_of_stranger = max(1, self.most_unproven // STRANGER_SHARE)
         self._rate = settings["limits.peer_requests_s"]
         self._failures = settings["limits.failed_attempts"]
+        now = time.monotonic()
+        quiet = TokenBucket(QUIET_RATE, QUIET_RATE, now)
+        self.unknown = Peer("an unknown peer", quiet, TokenBucket(0), is_refusable=False)
+        """Stands for the peers of connections that nobody has asked for yet."""
         self.peers: dict[str, Peer] = {}
         """Peers by name; those without a connection may be forgotten."""
         self._lines = TokenBucket(LOG_RATE, LOG_BURST, time.monotonic())
-        self._silent = 0
-        """Failed attempts since the last line in the log."""
+        self._silent: Counter[str] = Counter()
+        """Failed attempts since the last line in the log, by peer."""
         self.open = 0
         self.unproven = 0
         self.on_failed_attempt: Callable[[Mapping[str, Any]], None] = lambda scope: None
         """Called with the scope of each client that sent a wrong token."""
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there are few connections without a token."""
+        return self.unproven <= QUIET
+
     def close(self) -> None:
         """Ends the look-up of users."""
         self._owners.close()
 
-    def admit(self, accepted: socket.socket) -> ClientSocket | None:
-        """Returns the counted socket for an accepted one; None if its peer has too many, which closes it."""
-        client = ClientSocket(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+    def admit(self, accepted: int, kind: tuple[int, int, int]) -> ClientSocket | None:
+        """Returns the socket for an accepted descriptor; None if its peer has too many, which closes it.
+
+        `kind` is its family, type and protocol.
+        """
+        client = ClientSocket(*kind, fileno=accepted)
         client.door, client.transport, client.bytes = self, None, None
-        client.is_counted, client.is_proven = True, False
-        client.setblocking(False)
-        peer = client.peer = self._peer_of(client)
-        peer.unproven[client] = None
+        client.is_counted, client.is_proven, client.unpaid = True, False, 0
+        client._peer = self.unknown
+        client._peer.unproven[client] = None
         self.open += 1
         self.unproven += 1
-        if peer.requests.spend(1, time.monotonic()) and peer.is_refusable:
+        # Who it is costs two system calls, which only matters if there are many.
+        is_quiet = self.is_quiet and not self.unknown.requests.spend(1, time.monotonic())
+        wait_s = 0.0 if is_quiet else self.identify_peer(client)
+        peer = client._peer
+        if wait_s and peer.is_refusable:
             with contextlib.suppress(OSError):
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             client.drop("peer")
@@ -169,10 +209,20 @@ class Door:
         if not client.is_counted:
             return
         client.is_counted = False
+        # A circle: the transport has the protocol, and that the socket.
+        client.transport = None
         self.open -= 1
         if not client.is_proven:
-            client.peer.unproven.pop(client, None)
+            client._peer.unproven.pop(client, None)
             self.unproven -= 1
+
+    def identify_peer(self, client: ClientSocket) -> float:
+        """Finds out whose a connection is. Returns 0, or the seconds after which that peer may open more."""
+        peer = client._peer = self._peer_of(client)
+        if client in self.unknown.unproven:
+            del self.unknown.unproven[client]
+            peer.unproven[client] = None
+        return peer.requests.spend(1, time.monotonic())
 
     def relieve(self) -> None:
         """Drops a connection without a token, if there is one: there is no descriptor left."""
@@ -195,15 +245,11 @@ class Door:
         self.on_failed_attempt(scope)
         name = client.peer.name if client is not None else _address(scope)
         if self._lines.spend(1, now):
-            self._silent += 1
+            self._silent[name if len(self._silent) < MAX_NAMES else "others"] += 1
         else:
-            more, self._silent = self._silent, 0
-            log.warning(
-                "%s sent a wrong token (%s)%s",
-                name,
-                what,
-                f"; {more} more since the last line" if more else "",
-            )
+            more = ", ".join(f"{count} of {each}" for each, count in self._silent.most_common())
+            self._silent.clear()
+            log.warning("%s sent a wrong token (%s)%s", name, what, f"; before, {more}" if more else "")
         if client is None:
             return 0.0
         wait_s = client.peer.failures.charge(1, now)
@@ -214,7 +260,7 @@ class Door:
 
     def _largest(self) -> ClientSocket:
         """Returns the oldest connection of the peer with the most connections without a token."""
-        largest = max(self.peers.values(), key=lambda peer: len(peer.unproven))
+        largest = max((self.unknown, *self.peers.values()), key=lambda peer: len(peer.unproven))
         return next(iter(largest.unproven))
 
     def _peer_of(self, client: ClientSocket) -> Peer:
@@ -293,17 +339,18 @@ class Acceptor:
     def __init__(self, listener: socket.socket, door: Door, make: Make, **options: Any) -> None:
         """`make` returns the protocol of a connection; `options` are those of `connect_accepted_socket`."""
         self._listener = listener
+        self._kind = (listener.family, listener.type, listener.proto)
         self._door = door
         self._make = make
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
         self._resume: asyncio.TimerHandle | None = None
         self._is_closed = False
         listener.setblocking(False)
         if sys.platform == "win32":
             # Its event loop can't watch sockets.
-            self._spawn(self._accept_each())
+            self._task = self._loop.create_task(self._accept_each())
         else:
             self._watch()
 
@@ -314,12 +361,13 @@ class Acceptor:
             self._resume.cancel()
         elif sys.platform != "win32":
             self._loop.remove_reader(self._listener.fileno())
-        for task in tuple(self._tasks):
-            task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     async def wait_closed(self) -> None:
-        """Waits for connections that are being opened."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Waits for the end of `close`."""
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
 
     def _watch(self) -> None:
         self._resume = None
@@ -336,7 +384,10 @@ class Acceptor:
                     self._loop.remove_reader(self._listener.fileno())
                     self._resume = self._loop.call_later(PAUSE_S, self._watch)
                 return
-            self._open(accepted)
+            self._open(accepted.detach())
+            if self._door.is_quiet:
+                # Saves the call that finds that no other waits.
+                return
 
     async def _accept_each(self) -> None:
         while not self._is_closed:
@@ -346,7 +397,7 @@ class Acceptor:
                 if self._pauses(error):
                     await asyncio.sleep(PAUSE_S)
                 continue
-            self._open(accepted)
+            self._open(accepted.detach())
 
     def _pauses(self, error: OSError) -> bool:
         """Whether to pause after an error; a connection may also have ended while it waited."""
@@ -354,9 +405,10 @@ class Acceptor:
             self._door.relieve()
         return error.errno in DESCRIPTOR_ERRNOS or error.errno in (errno.ENOBUFS, errno.ENOMEM)
 
-    def _open(self, accepted: socket.socket) -> None:
-        if (client := self._door.admit(accepted)) is not None:
-            self._spawn(self._connect(client))
+    def _open(self, accepted: int) -> None:
+        if (client := self._door.admit(accepted, self._kind)) is not None:
+            # The event loop keeps it: it waits for a callback that is scheduled.
+            self._loop.create_task(self._connect(client))
 
     async def _connect(self, client: ClientSocket) -> None:
         try:
@@ -371,12 +423,8 @@ class Acceptor:
             log.debug("a connection failed: %r", error)
             client.close()
             return
-        client.transport = transport
-        if not client.is_counted:
+        if client.is_counted:
+            client.transport = transport
+        else:
             # Dropped meanwhile.
             transport.abort()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

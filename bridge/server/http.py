@@ -23,6 +23,7 @@ from bridge.core.errors import ErrorCode, RequestError
 from bridge.server.authenticator import Authenticator
 from bridge.server.door import Door, client_of
 from bridge.server.handshake import Handshake
+from bridge.server.live_session import LiveSession
 from bridge.server.token_rates import TokenRates
 
 STATUS: dict[ErrorCode, int] = {
@@ -151,7 +152,7 @@ class Guard:
                     found = self._authenticator.bearer(request)
                     if found is None:
                         return await self._unauthorised(request)
-                    self._proven(request, found[0])
+                    self._proven(request, *found)
                     request.state.principal, request.state.session = found
                     found[0].require(right, f"`{method} {path}`")
                 return await respond(request)
@@ -167,10 +168,10 @@ class Guard:
             return too_many_requests(wait_s)
         return answer(401, {"message": UNAUTHORISED}, {"www-authenticate": "Bearer"})
 
-    def _proven(self, request: Request, principal: Principal) -> None:
+    def _proven(self, request: Request, principal: Principal, session: LiveSession | None) -> None:
         """Counts a request with a token. Raises RequestError `rate_limited`."""
         now = time.monotonic()
-        rates = self._rates.of(principal, "", now)
+        rates = self._rates.of(principal, "" if session is None else session.id, now)
         if (client := client_of(request.scope)) is not None:
             client.proven(rates.bytes)
         rates.check(now)

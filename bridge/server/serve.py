@@ -151,7 +151,8 @@ class Server(uvicorn.Server):
     ) -> None:
         """`local` is the Unix socket, if there is one."""
         self._has_local = local is not None
-        changes: dict[str, Any] = {} if certificate is None else {"http": certificate.listener(HttpProtocol)}
+        self._tls = None if certificate is None else certificate.listener(HttpProtocol)
+        changes: dict[str, Any] = {} if self._tls is None else {"http": self._tls}
         super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"], **changes))
         self._certificate = certificate
         self._watching: asyncio.Task[None] | None = None
@@ -320,6 +321,8 @@ class Server(uvicorn.Server):
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
         await self._bridge.finish()
+        if self._tls is not None:
+            self._tls.close()
         await super().shutdown(sockets)
         await self._bridge.stop()
         log.info("PopBridge stopped")

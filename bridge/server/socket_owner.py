@@ -43,8 +43,10 @@ class SocketOwners:
         self._diag: socket.socket | None = None
         self._sequence = 0
         self._is_closed = sys.platform != "linux"
-        self.own = os.getuid() if sys.platform != "win32" else None
+        self.own: int | None = None
         """This process's user; None where there are no numbers for users."""
+        if sys.platform != "win32":
+            self.own = os.getuid()
 
     def close(self) -> None:
         """Looks up no more users."""
@@ -72,6 +74,8 @@ class SocketOwners:
             return None
 
     def _ask(self, family: int, client: tuple[str, int], server: tuple[str, int]) -> int | None:
+        if sys.platform != "linux":
+            return None
         if self._diag is None:
             self._diag = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG)
             self._diag.setblocking(False)

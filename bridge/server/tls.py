@@ -44,9 +44,16 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104: names no address to l
 """The addresses for all interfaces, with loopback's for clients of this machine."""
 CLIENT_HELLO = 0x16
 """First byte of a TLS connection, the record type `handshake` (RFC 8446 §5.1)."""
-PLAIN_ANSWER = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 57\r\nConnection: close\r\n\r\n"
-    b"This port accepts TLS only: use https:// and wss:// URLs."
+PLAIN_BODY = b"This port accepts TLS only: use https:// and wss:// URLs."
+PLAIN_HEADERS = auth.with_security_headers(
+    [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(PLAIN_BODY)),
+        (b"connection", b"close"),
+    ]
+)
+PLAIN_ANSWER = b"\r\n".join(
+    [b"HTTP/1.1 400 Bad Request", *(b"%s: %s" % header for header in PLAIN_HEADERS), b"", PLAIN_BODY]
 )
 """What a peer gets that doesn't speak TLS."""
 
@@ -105,9 +112,12 @@ class Certificate:
     def host_for(self, address: str) -> str:
         """Returns the name for URLs of this machine's clients: `address`, or one that the certificate has."""
         local = ANY.get(address, address)
-        if self.leaf.covers(local):
-            return local
-        return next((name for name in self.leaf.names if not name.startswith("*.")), local)
+        for name in (local, self._settings["host"]):
+            if self.leaf.covers(name):
+                return str(name)
+        # Loopback's names lead nowhere if it listens on another address.
+        names = [name for name in self.leaf.names if not name.startswith("*.")]
+        return next((name for name in names if address in ANY or not auth.is_loopback(name)), local)
 
     def listener(self, protocol: Callable[..., asyncio.Protocol]) -> TlsListener:
         """Returns what makes the protocol of each connection; `protocol` makes the one for the plaintext."""
@@ -138,11 +148,15 @@ class Certificate:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(WATCH_S)
-            if self._stat() != self._state:
-                self.reload()
-            if self.leaf.needs_renewal(_now()) and loop.time() >= self._retry_at:
-                self._retry_at = loop.time() + RENEWAL_RETRY_S
-                await loop.run_in_executor(None, self._fresh, self.leaf)
+            try:
+                if self._stat() != self._state:
+                    self.reload()
+                if self.leaf.needs_renewal(_now()) and loop.time() >= self._retry_at:
+                    self._retry_at = loop.time() + RENEWAL_RETRY_S
+                    await loop.run_in_executor(None, self._fresh, self.leaf)
+            # An expired certificate would shut everybody out, so nothing may end this loop.
+            except Exception:
+                log.exception("the certificate's files can't be watched")
 
     def _fresh(self, leaf: Leaf) -> Leaf:
         """Returns `leaf`, or the one that replaces it if it is local and too old."""
@@ -295,12 +309,12 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
     # Transport of the application's protocol.
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._tls is None or self._raw.is_closing():
+        if not data or self._tls is None or self._raw.is_closing():
             return
         try:
             if len(data) <= RECORD:
                 self._tls.write(data)
-                self._flush()
+                self._raw.write(self._outgoing.read())
                 return
             view = memoryview(data).cast("B")
             for at in range(0, len(view), RECORD):
@@ -386,9 +400,10 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         """Delivers what is decrypted. Raises ssl.SSLError."""
         tls = self._tls
         # Without read-ahead, OpenSSL takes what it needs of a record, so nothing else is buffered.
-        while tls is not None and (self._incoming.pending or tls.pending()):
+        while tls is not None and (size := self._incoming.pending or tls.pending()):
             try:
-                data = tls.read(RECORD)
+                # It allocates as much as it may read.
+                data = tls.read(min(size, RECORD))
             except ssl.SSLWantReadError:
                 break
             if not data:

@@ -37,7 +37,7 @@ class Rates:
         """Counts a request. Raises RequestError `rate_limited`, with the time to wait."""
         if wait_s := self.requests.spend(1, now):
             raise self._refusal("requests_s", self._limits[0], wait_s)
-        if wait_s := self.bytes.wait_s(now):
+        if self.bytes.level < 0 and (wait_s := self.bytes.wait_s(now)):
             raise self._refusal("bytes_s", self._limits[1], wait_s)
 
     def pause_s(self, now: float) -> float:

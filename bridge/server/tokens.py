@@ -21,6 +21,7 @@ from bridge.server.authenticator import Authenticator, Credential
 from bridge.server.http import Guard, answer
 from bridge.server.sessions import Sessions
 from bridge.store.audit_log import PROGRAM, AuditLog
+from bridge.store.records import is_damage
 from bridge.store.store import Store
 from bridge.store.tokens import StoredToken, Token, TokenStore, check_new
 
@@ -73,8 +74,15 @@ class Tokens:
         authenticator.on_use = self._used
 
     async def load(self) -> None:
-        """Accepts the stored tokens. Raises StoreError."""
-        for row in await self._store.read(lambda connection: TokenStore(Database(connection)).all()):
+        """Accepts the stored tokens. Raises StoreError, but not for damage: then none is accepted."""
+        try:
+            rows = await self._store.read(lambda connection: TokenStore(Database(connection)).all())
+        except StoreError as error:
+            if not is_damage(error):
+                raise
+            log.error("the tokens can't be read, so none is accepted: %s", error.reason)
+            return
+        for row in rows:
             self._accept(row)
 
     async def stored(self) -> list[Token]:

@@ -10,7 +10,6 @@ import functools
 import http
 import logging
 import random
-import time
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -59,6 +58,8 @@ class HttpProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._pipelined = 0
+        self._waits = ""
+        """What the deadline is for: `head` or `body`."""
         client = self.app_state.get(CLIENT)
         self._client = client if isinstance(client, ClientSocket) else None
 
@@ -80,13 +81,15 @@ class HttpProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        client = self._client
-        if client is not None and client.bytes is not None:
-            client.bytes.charge(len(data), time.monotonic())
-        if client is not None and not client.is_proven:
-            if self._held:
-                self._held += data
-                return
+        if self._client is not None:
+            self._client.received(len(data))
+        if self._held:
+            self._held += data
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        if self._client is not None and not self._client.is_proven:
             # A chunk may have one byte: the parser takes a second for a quarter MiB of them.
             if self.conn.their_state is h11.SEND_BODY and _is_chunked(self.headers):
                 # The rest of an answered one is read slowly and dropped, until its deadline.
@@ -96,11 +99,16 @@ class HttpProtocol(H11Protocol):
                 self._hold(data[self.unproven_step :], 0)
                 data = data[: self.unproven_step]
         super().data_received(data)
+        state = self.conn.their_state
         # Once a WebSocket protocol owns the transport, this isn't called any more.
-        if self.transport.get_protocol() is not self or not self._waits_for_rest():
+        if self.transport.get_protocol() is not self:
             self._stop_deadline()
-        if self.conn.their_state is h11.IDLE and self.transport.get_protocol() is self:
+        elif state is h11.IDLE:
+            if self._waits == "body":
+                self._stop_deadline()
             self._start_deadline(self.request_deadline_s, "head")
+        elif state is not h11.SEND_BODY or not self.cycle.response_complete:
+            self._stop_deadline()
 
     def _hold(self, data: bytes, seconds: float) -> None:
         """Pauses reading, and parses data after that."""
@@ -115,26 +123,27 @@ class HttpProtocol(H11Protocol):
         if not self.flow.read_paused:
             self.transport.resume_reading()
         # For h11, no data are the end.
-        if data:
-            # That of a WebSocket, if it was opened meanwhile.
-            protocol = self.transport.get_protocol()
+        if not data:
+            return
+        protocol = self.transport.get_protocol()
+        if protocol is self:
+            self._parse(data)
+        else:
+            # A WebSocket was opened meanwhile.
             assert isinstance(protocol, asyncio.Protocol)
             protocol.data_received(data)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._watch_reader()
-        if self._waits_for_rest():
+        if self.transport.is_closing():
+            self._watch_reader()
+        if self.conn.their_state is h11.SEND_BODY:
             is_proven = self._client is not None and self._client.is_proven
             self._start_deadline(self.proven_rest_deadline_s if is_proven else self.rest_deadline_s, "body")
         self._pipelined = self._pipelined + 1 if self.conn.trailing_data[0] else 0
         if self._pipelined >= self.max_pipelined:
             # The next answer is the last.
             self.cycle.keep_alive = False
-
-    def _waits_for_rest(self) -> bool:
-        """Whether a request is answered, but its body hasn't arrived."""
-        return self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -160,6 +169,7 @@ class HttpProtocol(H11Protocol):
 
     def _start_deadline(self, seconds: float, reason: str) -> None:
         if self._deadline is None:
+            self._waits = reason
             self._deadline = self.loop.call_later(seconds, self._drop, reason)
 
     def _stop_deadline(self) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -30,7 +30,7 @@ from accel.atomic_file import replace_file, sync_folder
 from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
-from bridge.paths import Paths
+from bridge.paths import Paths, write_private
 from bridge.store.database import (
     BUSY_TIMEOUT_MS,
     connect_readonly,
@@ -52,6 +52,8 @@ ACTS = {
     "certificate.create": text("created a certificate in {subject}"),
     "certificate.renew": text("renewed the certificate in {subject}"),
     "pairing": text("paired the device {subject}"),
+    "database.restore": text("restored the database from {subject}"),
+    "database.reset": text("set the database {subject} aside"),
     "root.register": text("allowed PopBridge to read the project {subject}"),
     "root.remove": text("no longer allows PopBridge to read the project {subject}"),
     "command.apply": text("changed files of the project {subject}"),
@@ -163,6 +165,8 @@ class AuditLog:
         self.path = paths.audit_log
         self._database = paths.database
         self._read_key = key or self._file_key
+        self._aside = paths.audit_log.with_suffix(".head")
+        """Anchors the last entry while the database is replaced."""
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, "audit-log")
 
@@ -181,7 +185,12 @@ class AuditLog:
         """
         work = partial(self._add, act, principal, subject, session, detail)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except RuntimeError:
+            # `close` was called.
+            raise RequestError(errors.SHUTTING_DOWN) from None
+        try:
+            await future
         except (OSError, *FAILURES, UserError, Timeout) as error:
             code = errors.STORAGE_FULL if _is_full(error) else errors.STORE_UNAVAILABLE
             raise RequestError(
@@ -198,10 +207,39 @@ class AuditLog:
         detail: Mapping[str, str | int] = {},
     ) -> None:
         """Like `record`, but blocks; for the command line. Raises UserError."""
+        self._append(act, principal, subject, session, detail)
+
+    def _append(
+        self,
+        act: str,
+        principal: str,
+        subject: str,
+        session: str,
+        detail: Mapping[str, str | int],
+        *,
+        anchors: bool = True,
+    ) -> Head:
         try:
-            self._add(act, principal, subject, session, detail)
+            return self._add(act, principal, subject, session, detail, anchors=anchors)
         except (OSError, *FAILURES, UserError, Timeout) as error:
             raise UserError(self._refusal(error)) from error
+
+    @contextlib.contextmanager
+    def database_change(self, act: str, *, subject: str) -> Iterator[None]:
+        """Records an act that replaces the database in the block, and anchors its entry in the new one.
+
+        Raises UserError.
+        """
+        # The old one is left as it is.
+        head = self._append(act, LOCAL_USER, subject, "", {}, anchors=False)
+        key = self._read_key()
+        try:
+            write_private(self._aside, msgspec.json.encode((head.number, head.mac, _seal(key, head))))
+        except OSError as error:
+            raise UserError(self._refusal(error)) from error
+        yield
+        if self._database.exists():
+            self._write_anchor(key, head)
 
     def close(self) -> None:
         """Finishes queued records."""
@@ -277,8 +315,15 @@ class AuditLog:
             yield
 
     def _add(
-        self, act: str, principal: str, subject: str, session: str, detail: Mapping[str, str | int]
-    ) -> None:
+        self,
+        act: str,
+        principal: str,
+        subject: str,
+        session: str,
+        detail: Mapping[str, str | int],
+        *,
+        anchors: bool = True,
+    ) -> Head:
         if act not in ACTS:
             raise ValueError(f"{act!r} is not declared in ACTS")
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -290,7 +335,7 @@ class AuditLog:
             except ValueError:
                 anchor = None
             except (OSError, *FAILURES) as error:
-                log.warning("the audit log's anchor can't be read: %s", error)
+                log.info("the audit log's anchor can't be read: %s", error)
                 anchor = START
             tails = [_tail(file, key) for file in self.files()[-2:]]
             head = max((tail.head for tail in tails), key=lambda head: head.number, default=START)
@@ -301,7 +346,9 @@ class AuditLog:
             batch = _Batch(key, head, self.path.name)
             if anchor is not None and anchor.number >= head.number and anchor != head:
                 batch.head = anchor
-                batch.add("log.cut", detail={"first": head.number + 1, "last": anchor.number})
+                batch.add(
+                    "log.cut", detail={"first": min(head.number + 1, anchor.number), "last": anchor.number}
+                )
             elif anchor is None and head.number:
                 batch.add("log.unanchored")
             if torn:
@@ -313,7 +360,9 @@ class AuditLog:
             for file in expired:
                 with contextlib.suppress(OSError):
                     file.unlink()
-            self._write_anchor(key, batch.head)
+            if anchors:
+                self._write_anchor(key, batch.head)
+            return batch.head
 
     def _write(self, data: bytes) -> None:
         """Appends and syncs, or leaves the file as it was. Raises OSError."""
@@ -347,19 +396,30 @@ class AuditLog:
         return self.files()[:-MAX_ROTATED]
 
     def _read_anchor(self, key: bytes) -> Head | None:
-        """Raises FAILURES, OSError, and ValueError if the row was changed."""
+        """Raises FAILURES, OSError, and ValueError if it was changed."""
+        rows = [self._stored_anchor(), self._anchor_aside()]
+        heads = [_unsealed(key, row) for row in rows if row is not None]
+        return max(heads, key=lambda head: head.number, default=None)
+
+    def _anchor_aside(self) -> tuple[Any, ...] | None:
+        try:
+            with os.fdopen(open_private(self._aside), "rb") as file:
+                return msgspec.json.decode(file.read(MAX_LINE), type=tuple[int, str, str])
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"{self._aside} is damaged") from error
+
+    def _stored_anchor(self) -> tuple[Any, ...] | None:
         if not self._database.exists():
             return None
         with contextlib.closing(connect_readonly(self._database)) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'audit_head'").fetchone():
                 return None
-            row = connection.execute("SELECT number, mac, seal FROM audit_head").fetchone()
-        if row is None:
-            return None
-        head = Head(row[0], row[1])
-        if not hmac.compare_digest(_seal(key, head).encode(), str(row[2]).encode()):
-            raise ValueError("the anchor's seal is wrong")
-        return head
+            row: tuple[Any, ...] | None = connection.execute(
+                "SELECT number, mac, seal FROM audit_head"
+            ).fetchone()
+        return row
 
     def _write_anchor(self, key: bytes, head: Head) -> None:
         try:
@@ -378,9 +438,10 @@ class AuditLog:
                     "INSERT OR REPLACE INTO audit_head VALUES (1, ?, ?, ?)",
                     (head.number, head.mac, _seal(key, head)),
                 )
+            self._aside.unlink(missing_ok=True)
         except (OSError, UserError, *FAILURES) as error:
             # The entry is durable, and the next one anchors it.
-            log.warning("the last line of the audit log isn't anchored in the database: %s", error)
+            log.info("the last line of the audit log isn't anchored in the database: %s", error)
 
 
 class _Batch:
@@ -469,6 +530,13 @@ def _parse(file: Path, number: int, data: bytes, is_whole: bool, key: bytes) -> 
 
 def _mac(key: bytes, content: bytes) -> str:
     return hmac.digest(key, b"entry:" + content, "sha256").hex()
+
+
+def _unsealed(key: bytes, row: tuple[Any, ...]) -> Head:
+    head = Head(row[0], row[1])
+    if not hmac.compare_digest(_seal(key, head).encode(), str(row[2]).encode()):
+        raise ValueError("the anchor's seal is wrong")
+    return head
 
 
 def _seal(key: bytes, head: Head) -> str:

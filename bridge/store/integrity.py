@@ -15,7 +15,7 @@ from sqlite_utils import Database, Migrations
 from accel.text import AnyText, text
 from bridge.core.errors import UserError
 from bridge.core.messages import Answer, Identify, Popup
-from bridge.store.column_encryption import VaultConnection, has_state, needed_key, opened
+from bridge.store.column_encryption import TABLES, VaultConnection, has_state, needed_key, opened
 from bridge.store.database import (
     applied_migrations,
     declared_migrations,
@@ -28,6 +28,7 @@ from bridge.store.database import migrations as main_migrations
 from bridge.store.encryption import missing_key_error
 from bridge.store.receipts import read_receipt
 from bridge.store.records import FAILURES, Row, StoredPopup, StoredSession, UnreadableRow, as_record, unpack
+from bridge.store.tokens import read_token
 
 
 def _session(row: Row) -> None:
@@ -45,6 +46,7 @@ ROW_CHECKS: Mapping[str, tuple[str, Callable[[Row], object]]] = {
     "sessions": ("closed = 0", _session),
     "popups": ("status != 'settled'", _popup),
     "receipts": ("1", read_receipt),
+    "tokens": ("1", read_token),
 }
 """By table, the condition for the rows to check and the function that decodes a row."""
 
@@ -57,7 +59,7 @@ def find_unreadable(connection: sqlite3.Connection, table: str) -> Iterator[tupl
     for values in cursor:
         row = dict(zip(names, values, strict=True))
         try:
-            read(opened(connection, table, row))
+            read(opened(connection, table, row) if table in TABLES else row)
         except (UnreadableRow, DecodeError) as error:
             yield row["number"], str(error)
 

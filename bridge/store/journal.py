@@ -329,8 +329,9 @@ def accept_request(
     return Accepted(accepted.job, True, False)
 
 
-def deliver(db: Database, job: int, last: Mapping[str, int]) -> Delivery:
+def deliver(db: Database, job: int, last: Mapping[str, int], answer: Answer | None = None) -> Delivery:
     """Numbers and stores a finished job's answer for its requests; `last` has the last `seq` by session.
+    Without `answer`, it is read.
 
     The caller must not number anything else in these sessions in the meantime.
     """
@@ -341,7 +342,7 @@ def deliver(db: Database, job: int, last: Mapping[str, int]) -> Delivery:
     waiters = execute(
         "SELECT session, request FROM waiters WHERE job = ? ORDER BY request", (job,)
     ).fetchall()
-    answer = answer_of(db, job)
+    answer = answer_of(db, job) if answer is None else answer
     if answer is None:
         return Delivery()
     for session, request in waiters:
@@ -371,7 +372,7 @@ def finish(
     """Ends a job and delivers its answer. Returns None if `owner` no longer has this lease."""
     if not end(db, job, owner, state, pack(answer), frees_key=frees_key):
         return None
-    return deliver(db, job.id, last)
+    return deliver(db, job.id, last, answer)
 
 
 class Withdrawal(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ from accel.text import AnyText, text
 from bridge.core import access, auth
 from bridge.core.errors import UserError
 from bridge.core.text import is_unicode
-from bridge.store.records import Row, as_record
+from bridge.store.records import Row, UnreadableRow, as_record
+
+log = logging.getLogger(__name__)
 
 MAX_NAME = 64
 """Maximum characters of a token's name."""
@@ -108,6 +111,11 @@ def check_new(name: str, scopes: Sequence[str], expires_s: float | None) -> None
         raise UserError(text("A token can be valid for 1 second to 10 years."))
 
 
+def read_token(row: Row) -> StoredToken:
+    """Converts a row. Raises UnreadableRow."""
+    return as_record("tokens", row, StoredToken)
+
+
 class TokenStore:
     """The table `tokens`. A revoked token stays, so that its owner is told what happened."""
 
@@ -116,7 +124,7 @@ class TokenStore:
         self._connection = db.conn
 
     def all(self) -> list[StoredToken]:
-        """Returns all tokens, oldest first."""
+        """Returns all tokens, oldest first, except damaged ones, which let nobody in."""
         return self._rows("1 ORDER BY created, rowid")
 
     def find(self, which: str) -> StoredToken:
@@ -191,7 +199,13 @@ class TokenStore:
 
     def _rows(self, where: str, *values: object) -> list[StoredToken]:
         rows: list[Row] = list(self._db.query(f"SELECT {COLUMNS} FROM tokens WHERE {where}", values))
-        return [as_record("tokens", row, StoredToken) for row in rows]
+        found = []
+        for row in rows:
+            try:
+                found.append(read_token(row))
+            except UnreadableRow as error:
+                log.error("a token can't be read: %s", error)
+        return found
 
 
 UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)

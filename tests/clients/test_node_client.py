@@ -36,10 +36,11 @@ class Daemon:
             "POPBRIDGE_ROOTS": str(folder),
         }
         self._log = folder / "log.txt"
+        self._project = folder / "project"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0"]
+        command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0", "--root", str(self._project)]
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -121,3 +121,28 @@ def test_what_cant_be_recorded_isnt_done(popbridge: Any, tmp_path: Path, home: P
     (home / "audit.log").rmdir()
     (receipt,) = read_receipts(home / "popbridge.db", 5)[0]
     assert receipt.state == "failed"
+
+
+def test_replacing_the_database_is_recorded_and_the_end_stays_known(
+    popbridge: Any, log: AuditLog, home: Path
+) -> None:
+    assert popbridge("db", "backup", str(home.parent / "before.db"))[0] == 0
+    log.append("token.create", subject="ci 2")
+    assert popbridge("db", "restore", str(home.parent / "before.db"))[0] == 0
+    assert popbridge("audit-log", "verify")[0] == 0
+    assert popbridge("db", "reset", "--yes")[0] == 0
+    assert not (home / "popbridge.db").exists()
+    assert popbridge("audit-log", "verify")[0] == 0
+    lines = log.path.read_bytes().splitlines(keepends=True)
+    log.path.write_bytes(b"".join(lines[:-1]))
+    assert popbridge("audit-log", "verify")[0] == 1
+    log.path.write_bytes(b"".join(lines))
+    log.append("token.create", subject="ci 3")
+    assert popbridge("audit-log", "verify")[0] == 0
+    _, out, _ = popbridge("audit-log", "show", "--act", "database", "--json")
+    assert [row["act"] for row in rows(out)] == ["database.restore", "database.reset"]
+    (home / "audit.log").rename(home / "aside")
+    (home / "audit.log").mkdir()
+    for words in (["restore", str(home.parent / "before.db")], ["reset", "--yes"]):
+        assert popbridge("db", *words)[0] == 2
+    assert (home / "popbridge.db").exists()

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from bridge.core.messages import Popup
+from bridge.paths import Paths
+from bridge.store.audit_log import AuditLog
 from bridge.store.backups import make_backup
 from bridge.store.column_encryption import form_of
 from bridge.store.database import open_database, open_for_inspection, open_readonly
@@ -74,6 +76,8 @@ def test_a_rotation_without_a_daemon_converts_the_database_and_its_backups(
         assert form_of(connection) == copy_form(backup) == new
     code, found = status(popbridge)
     assert (code, found["keys"], found["database"], found["other_copies"]) == (0, [new], new, [])
+    entries = [line.entry for line in AuditLog(Paths.find()).lines() if line.entry]
+    assert [(entry.act, entry.subject) for entry in entries] == [("key.rotate", new)]
     assert titles(home / "popbridge.db") == ["one"]
     assert popbridge("keys", "rotate")[0] == popbridge("keys", "status")[0] == 0
 
@@ -112,6 +116,16 @@ def test_a_key_in_the_environment_isnt_rotated_but_replaced_by_its_owner(
     assert popbridge("keys", "status")[0] == 0
 
 
+def test_an_act_that_cant_be_written_to_the_audit_log_isnt_done(
+    popbridge: Any, home: Path, key: str, tmp_path: Path
+) -> None:
+    AuditLog(Paths.find()).path.mkdir()
+    for words in (["keys", "rotate"], ["keys", "export", str(tmp_path / "copy")], ["db", "reset", "--yes"]):
+        assert popbridge(*words)[0] == 2
+    assert status(popbridge)[1]["keys"] == [key]
+    assert not (tmp_path / "copy").exists() and titles(home / "popbridge.db") == ["one"]
+
+
 def test_a_command_that_writes_while_the_key_changes_uses_the_new_one(home: Path, key: str) -> None:
     db = open_database(home / "popbridge.db")
     with contextlib.closing(db.conn):
@@ -129,4 +143,5 @@ def test_a_reset_asks_first_and_keeps_the_old_database(popbridge: Any, home: Pat
     old = Path(json.loads(out)["old"])
     assert code == 0 and not (home / "popbridge.db").exists()
     assert titles(old) == ["one"]
+    assert [line.entry.act for line in AuditLog(Paths.find()).lines() if line.entry] == ["database.reset"]
     assert popbridge("db", "reset", "--yes")[0] == 2

@@ -87,32 +87,34 @@ async def test_the_token_of_the_environment_is_used_instead_of_the_local_one(
         monkeypatch.setenv("POPBRIDGE_TOKEN", token)
         async with await Client.connect(running.paths.connection_file) as client:
             assert client.ready.scopes == ["read-only"]
+        for wrong, says in (("no token", "POPBRIDGE_TOKEN"), (f"{token}x", token.partition(".")[0])):
+            monkeypatch.setenv("POPBRIDGE_TOKEN", wrong)
+            with pytest.raises(UserError, match=says) as caught:
+                await Client.connect(running.paths.connection_file)
+            assert token.partition(".")[2] not in str(caught.value)
     finally:
         running.stop()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["create", "ci"],
-        ["create", "ci", "--scope", "root"],
-        ["create", "ci", "--scope", "tool", "--expires", "soon"],
-        ["create", "ci", "--scope", "tool", "--expires", "0d"],
-        ["create", "ci", "--scope", "tool", "--expires", "99y"],
-        ["create", "a/b", "--scope", "tool"],
-        ["create", "local", "--scope", "tool"],
-        ["revoke", "nobody"],
-        ["revoke", "local"],
-        ["revoke", "a/b"],
-        ["rotate", "nobody"],
-    ],
-    ids=" ".join,
+MISTAKES = (
+    ["create", "ci"],
+    ["create", "ci", "--scope", "root"],
+    ["create", "ci", "--scope", "tool", "--expires", "soon"],
+    ["create", "ci", "--scope", "tool", "--expires", "0d"],
+    ["create", "ci", "--scope", "tool", "--expires", "99y"],
+    ["create", "a/b", "--scope", "tool"],
+    ["create", "local", "--scope", "tool"],
+    ["revoke", "nobody"],
+    ["revoke", "local"],
+    ["revoke", "a/b"],
+    ["rotate", "nobody"],
 )
-def test_a_mistake_is_one_line_and_changes_nothing(
-    popbridge: Any, daemon: ThreadDaemon | None, words: list[str]
-) -> None:
-    code, out, err = popbridge("tokens", *words)
-    assert (code, out) == (2, "") and one_line(err)
+
+
+def test_a_mistake_is_one_line_and_changes_nothing(popbridge: Any, daemon: ThreadDaemon | None) -> None:
+    for words in MISTAKES:
+        code, out, err = popbridge("tokens", *words)
+        assert (code, out) == (2, "") and one_line(err), words
     assert listed(popbridge, "--all") == []
 
 

@@ -128,7 +128,8 @@ def test_a_route_that_declares_no_right_cannot_be_made() -> None:
     async def respond(request: object) -> object:
         raise AssertionError
 
-    guard = Guard(Authenticator())
+    # They are needed only when somebody asks.
+    guard = Guard(Authenticator(), door=None, rates=None)  # type: ignore[arg-type]
     with pytest.raises(KeyError):
         guard.route("GET", "/secrets", respond)  # type: ignore[arg-type]
     assert isinstance(guard.route("GET", "/status", respond), Route)  # type: ignore[arg-type]

@@ -16,9 +16,9 @@ def test_a_burst_passes_and_then_the_rate() -> None:
 
 def test_a_burst_is_ten_seconds_of_the_rate_and_no_more_after_a_rest() -> None:
     bucket = TokenBucket(5)
+    assert bucket.spend(50, 0) == 0
     assert bucket.spend(50, 1e6) == 0
-    assert bucket.spend(50, 1e6 + 1e6) == 0
-    assert bucket.spend(1, 2e6) > 0
+    assert bucket.spend(1, 1e6) > 0
 
 
 def test_what_is_charged_afterwards_leaves_a_debt() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from bridge.core.messages import Popup
 from bridge.demo.textures import noise, normals, save
+from bridge.paths import ConnectionFile
+from bridge.server import certificates
 from bridge.store.records import Receipt
 from tests.e2e.world import World, until
 
@@ -69,6 +71,30 @@ def test_one_popup_advises_on_one_import_and_apply_changes_the_project_and_rever
     assert (applied.replaces, undone.replaces) == (asked.id, applied.id)
     assert {row.status for row in applied.items} == {"done"}
     assert any("Compress › Normal Map: Enable" in row.detail for row in applied.items)
+
+
+def test_an_editor_works_through_tls_and_goes_on_after_a_renewal(real: World) -> None:
+    certificates.create(real.paths.certificates)
+    real.env["POPBRIDGE_TLS"] = "on"
+    real.start_daemon()
+    file = ConnectionFile.read(real.paths.connection_file)
+    assert file.ws.startswith("wss://")
+    real.start_editor(answer="apply")
+    (receipt,) = real.applied()
+    assert observed(receipt, "after", NORMAL)["compress/normal_map"] == 1
+    renewed = certificates.renew(real.paths.certificates)
+    until(lambda: fingerprint(real) == renewed.fingerprint, "the renewed certificate in connection.json")
+    assert ConnectionFile.read(real.paths.connection_file).pid == file.pid
+    # The session outlives the daemon, whose successor shows the new certificate.
+    real.kill("daemon")
+    real.start_daemon()
+    until(lambda: real.popbridge("revert", str(receipt.id)).returncode == 0, "the revert by the editor")
+    assert settings_on_disk(real, NORMAL)["compress/normal_map"] != "1"
+
+
+def fingerprint(world: World) -> str | None:
+    """That of the certificate that clients are told to expect."""
+    return ConnectionFile.read(world.paths.connection_file).fingerprint
 
 
 def test_a_revert_leaves_what_somebody_has_changed_since_and_names_it(real: World) -> None:

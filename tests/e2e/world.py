@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.api import Adapter
+from bridge.core.errors import UserError
 from bridge.core.messages import Popup
 from bridge.paths import ConnectionFile, Paths
 from bridge.store.database import open_readonly
@@ -61,9 +62,15 @@ class World:
 
     def start_daemon(self) -> None:
         self._start("daemon", [sys.executable, "-m", "bridge.cli", "serve", "--port", "0"], {})
-        until(self.paths.connection_file.exists, "the daemon")
         pid = self._running["daemon"].pid
-        until(lambda: ConnectionFile.read(self.paths.connection_file).pid == pid, "the new daemon")
+
+        def is_up() -> bool:
+            # It removes the file of a daemon that was killed.
+            with contextlib.suppress(UserError):
+                return ConnectionFile.read(self.paths.connection_file).pid == pid
+            return False
+
+        until(is_up, "the new daemon")
 
     def start_editor(
         self, answer: str | None = None, command: list[str] | None = None, name: str = "editor", **env: str

@@ -8,6 +8,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -23,6 +24,7 @@ from bridge.host.host import Registry
 from bridge.paths import Paths
 from bridge.server import app
 from bridge.server.restore import restore
+from bridge.store import audit_log
 from bridge.store.database import connect
 from bridge.store.records import PermanentDamage
 from bridge.store.store import Store
@@ -34,6 +36,18 @@ Value = TypeVar("Value")
 KEEP_S = 600.0
 AFTERMATH = 20
 """Steps of the loop."""
+
+
+class Inline(ThreadPoolExecutor):
+    """Runs at once what is given to a thread: the loop's steps are all that passes."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            done.set_exception(error)
+        return done
 
 
 class SteppedStore(Store):
@@ -315,6 +329,7 @@ class World:
         self.folder = folder
         self.passed = 0.0
         self.loop = asyncio.new_event_loop()
+        self.loop.set_default_executor(Inline())
         self.registry = _registry()
         self.settings = resolve(
             self.registry.settings, {"workers": 1, "cache.max_size": 0, "roots": [str(folder)]}
@@ -330,7 +345,10 @@ class World:
 
     def start(self) -> None:
         async def begin() -> None:
-            with mock.patch.object(app, "Store", SteppedStore):
+            with (
+                mock.patch.object(app, "Store", SteppedStore),
+                mock.patch.object(audit_log, "ThreadPoolExecutor", Inline),
+            ):
                 self.bridge = bridge = app.Bridge(self.settings, self.paths, self.registry)
             await restore(
                 bridge.store, self.registry, bridge.sessions, bridge._commands, bridge.flows, bridge.roots

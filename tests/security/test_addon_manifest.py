@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from bridge import cli
 from bridge.host import host
 from bridge.paths import Paths, quoted
+from bridge.server import addon_check
 from bridge.store.addon_manifests import Manifest, Manifests, compare, difference, digest
 from bridge.store.audit_log import AuditLog
 from tests.server import daemons
@@ -185,27 +187,28 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_workers: None
     running.stop()
 
 
+async def notice(daemon: ThreadDaemon, project: Path, version: str) -> str:
+    async with session(
+        daemon.file,
+        client={"kind": "editor", "name": "popbridge-godot", "version": version},
+        engine={"name": "godot", "version": "4.6.3.stable"},
+        project={"id": "p", "name": "P", "root": str(project)},
+    ) as wire:
+        return str(wire.ready.get("notice", ""))
+
+
 async def test_the_editor_is_told_which_files_and_what_to_do(
     daemon: ThreadDaemon, project: Path, own: Manifest, paths: Paths
 ) -> None:
-    async def notice(root: Path = project) -> str:
-        async with session(
-            daemon.file,
-            client={"kind": "editor", "name": "popbridge-godot", "version": own.version},
-            engine={"name": "godot", "version": "4.6.3.stable"},
-            project={"id": "p", "name": "P", "root": str(root)},
-        ) as wire:
-            return str(wire.ready.get("notice", ""))
-
     def recorded() -> list[dict[str, Any]]:
         entries = [json.loads(line.data) for line in AuditLog(paths).lines()]
         return [entry["detail"] for entry in entries if entry["act"] == "addon.changed"]
 
-    assert await notice() == ""
+    assert await notice(daemon, project, own.version) == ""
     edit(project)
     add(project)
     for _ in range(2):
-        said = await notice()
+        said = await notice(daemon, project, own.version)
         assert "plugin.gd" in said and "payload.gd" in said
         assert f"popbridge install godot {quoted(project)}" in said
     assert recorded() == [
@@ -213,7 +216,26 @@ async def test_the_editor_is_told_which_files_and_what_to_do(
     ]
     assert cli.main(["install", "godot", str(project)]) == 0
     (project / ADDON / "more" / "payload.gd").unlink()
-    assert await notice() == ""
+    assert await notice(daemon, project, own.version) == ""
+
+
+async def test_unusable_manifests_and_an_unwritable_log_hide_nothing(
+    daemon: ThreadDaemon, project: Path, own: Manifest, paths: Paths
+) -> None:
+    shutil.rmtree(paths.data / "addons")
+    (paths.data / "addons").write_bytes(b"")
+    paths.audit_log.unlink()
+    paths.audit_log.mkdir()
+    edit(project)
+    assert "plugin.gd" in await notice(daemon, project, own.version)
+
+
+async def test_a_slow_drive_keeps_no_editor_waiting(
+    daemon: ThreadDaemon, project: Path, own: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addon_check, "LIMIT_S", 0.0)
+    edit(project)
+    assert await notice(daemon, project, own.version) == ""
 
 
 def test_installing_says_which_changes_it_replaces(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from bridge.core.auth import SECURITY_HEADERS
 from bridge.paths import ConnectionFile
+from bridge.server.tls import PLAIN_ANSWER
 from tests.server.conftest import start  # noqa: F401
 from tests.server.daemons import ThreadDaemon
 from tests.server.pages import bearer, page
@@ -109,3 +110,9 @@ def test_every_route_but_health_needs_a_token_and_health_tells_nothing(
         else:
             assert response.status == 401, (method, path)
             assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_plain_request_to_a_port_with_tls_has_them() -> None:
+    head, _, text = PLAIN_ANSWER.partition(b"\r\n\r\n")
+    assert b"Content-Length: %d" % len(text) in head
+    assert_headers(head)

@@ -43,10 +43,10 @@ async def flood(file: ConnectionFile, idle: int, bodies: int, pipelines: int) ->
         attacker.stdout.close()
 
 
-async def echo_ms(wire: Wire) -> list[float]:
+async def echo_ms(wire: Wire, first: int) -> list[float]:
     """The times of echoes, in milliseconds, sorted."""
     took = []
-    for number in range(1, ECHOES + 1):
+    for number in range(first, first + ECHOES):
         begin = time.perf_counter()
         assert (await wire.request(number, "bridge.echo", {"value": "x"}))["type"] == "result"
         took.append((time.perf_counter() - begin) * 1000)
@@ -59,12 +59,14 @@ async def test_editors_work_and_new_ones_get_in_while_another_user_floods_the_po
 ) -> None:
     process.environment |= {"POPBRIDGE_CONNECTIONS_UNIDENTIFIED": "64"}
     file = process.start()
-    async with session(file) as editor, flood(file, idle=200, bodies=300, pipelines=20):
-        took = await echo_ms(editor)
-        assert took[int(len(took) * 0.99)] < 50
-        for _ in range(5):
-            async with session(file) as another:
-                assert (await another.request(1, "bridge.echo"))["type"] == "result"
+    async with session(file) as editor:
+        # A machine that runs other tests, too, is slower.
+        alone = (await echo_ms(editor, 0))[int(ECHOES * 0.99)]
+        async with flood(file, idle=200, bodies=300, pipelines=20):
+            assert (await echo_ms(editor, ECHOES))[int(ECHOES * 0.99)] < max(50, 5 * alone)
+            for _ in range(5):
+                async with session(file) as another:
+                    assert (await another.request(1, "bridge.echo"))["type"] == "result"
 
 
 PINGS = b"\x89\x80\0\0\0\0" * 40_000
@@ -242,7 +244,8 @@ async def test_answers_that_are_never_read_end_the_connection(
     monkeypatch.setattr(HttpProtocol, "max_pipelined", 1 << 30)
     daemon = start(limits__peer_requests_s=0)
     door = daemon.bridge.door
-    request = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 1000
+    # Its answer has the path, and so fills the buffers soon.
+    request = b"GET /%b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % (b"x" * 8000) * 50
     sender = asyncio.create_task(ended_after(daemon, request, reads=False, rest=request))
     async with asyncio.timeout(30):
         while not door.counts.dropped["answer"]:

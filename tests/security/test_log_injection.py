@@ -30,7 +30,7 @@ async def test_a_clients_name_with_control_characters_stays_on_its_line(
     }
     file = process.start()
     client = {"kind": "tool", "name": NAME, "version": NAME}
-    async with session(file, client=client, project={"id": NAME, "name": NAME}) as wire:
+    async with session(file, client=client, project={"id": "p", "name": NAME}) as wire:
         failed = await wire.request(1, "test.fail", {}, inputs=[])
         assert failed["type"] == "error"
     process.stop()

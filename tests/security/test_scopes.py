@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from starlette.routing import Route
 
+from bridge.core.access import ROUTES
 from bridge.paths import ConnectionFile
 from bridge.server.tokens import NewToken
 from tests.server.daemons import ThreadDaemon
@@ -88,6 +90,8 @@ ACTS: dict[str, Act] = {
     "run in a worker": lambda wire, file: asked(wire, "test.sleep"),
     "run durably": lambda wire, file: asked(wire, "test.sleep", key="k"),
     "ask an advisor": lambda wire, file: asked(wire, "test.ask"),
+    "run what decides": lambda wire, file: asked(wire, "test.decide"),
+    "ask an advisor to decide": lambda wire, file: asked(wire, "test.decree"),
     "list receipts": lambda wire, file: asked(wire, "receipts.list"),
     "revert": lambda wire, file: asked(wire, "receipts.revert", params={"id": 4711}),
     "send a command": lambda wire, file: asked(wire, "test.ask", params={"do": "command"}),
@@ -107,7 +111,10 @@ COMPUTE = LOOK | {
     "upload a blob", "look for an upload", "delete an upload", "run inline", "run in a worker", "run durably",
     "ask an advisor", "list receipts",
 }  # fmt: skip
-DECIDE = COMPUTE | {"revert", "send a command", "write a rule", "answer a popup"}
+DECIDE = COMPUTE | {
+    "revert", "send a command", "write a rule", "answer a popup", "run what decides",
+    "ask an advisor to decide",
+}  # fmt: skip
 EDIT = DECIDE | {"report an event", "answer a command", "refuse a command"}
 ALLOWED = {
     "read-only": LOOK,
@@ -154,6 +161,19 @@ async def test_an_agent_with_the_local_token_decides_nothing(daemon: ThreadDaemo
     async with session(daemon.file, client=agent) as wire:
         assert not await ACTS[act](wire, daemon.file)
         assert await asked(wire, "bridge.echo")
+
+
+def test_every_route_asks_for_the_right_that_it_declares(daemon: ThreadDaemon) -> None:
+    served = {
+        (method, route.path)
+        for route in daemon.bridge.app.routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert served == ROUTES.keys()
+    for (method, path), right in ROUTES.items():
+        place = path.replace("{name}", NAME).replace("{id}", "x")
+        assert (page(daemon.file, place, method)[0].status == 401) == (right is not None), place
 
 
 async def test_an_http_token_has_its_sessions_rights_and_ends_with_the_session(daemon: ThreadDaemon) -> None:

@@ -218,6 +218,7 @@ def test_plain_text_on_the_port_is_told_what_to_do_and_reaches_nothing(file: Con
     )
     assert response.status == 400
     assert b"https" in body
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
     with socket.create_connection((urlsplit(file.ws).hostname, urlsplit(file.ws).port)) as plain:
         plain.sendall(b"\x16\x03\x01garbage" + b"\0" * 100)
         plain.settimeout(10)

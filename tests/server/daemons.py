@@ -152,6 +152,10 @@ class ProcessDaemon:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
+    def set_environment(self, **environment: str) -> None:
+        """Sets variables of the processes that start from now on."""
+        self._environment = {**self._environment, **environment}
+
     def spawn(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(

@@ -89,6 +89,12 @@ def sleep(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
     return Output("awake")
 
 
+@workload("test.decide", version=1, params=Nothing, inputs=0, inline=True, right="change")
+def decide(inputs: Sequence[Input], params: Nothing, limits: Limits) -> Output:
+    """Needs another right than most."""
+    return Output("decided")
+
+
 @workload("test.burn", version=1, params=Sleep, inputs=0, cached=False)
 def burn(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
     """Takes all of a core for its time."""
@@ -285,7 +291,8 @@ class Obedient(Advisor):
 
     name = "obedient"
     events = ("test.popup", "test.command", "test.raise", "test.run", "test.hang", "change.reverted")
-    asks = ("test.ask",)
+    asks = ("test.ask", "test.decree")
+    rights: ClassVar[Mapping[str, str]] = {"test.decree": "change"}
     reverted: ClassVar[list[Mapping[str, Any]]] = []
     """The data of the events after reverts."""
 
@@ -459,6 +466,7 @@ def popbridge_workloads() -> Sequence[Any]:
         f.workload
         for f in (
             sleep,
+            decide,
             steps,
             note,
             moment,

@@ -62,8 +62,9 @@ def test_a_renewed_leaf_has_the_same_authority_and_names_and_another_key(tmp_pat
     assert after.ca == before.ca
     assert after.fingerprint != before.fingerprint
     assert {*before.names, "192.168.77.7", "ci.build.local"} == {*after.names}
-    certificates.read_local(tmp_path).file.unlink()
-    assert certificates.renew(tmp_path).covers("localhost")
+    for damage in (Path.unlink, lambda file: file.write_text("damaged")):
+        damage(tmp_path / "server.pem")
+        assert certificates.renew(tmp_path).covers("build.local")
 
 
 def test_a_third_of_the_lifetime_is_left_at_the_renewal(tmp_path: Path) -> None:

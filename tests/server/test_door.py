@@ -43,7 +43,8 @@ class World:
         self.owners.user = user
         client = self._all.enter_context(socket.socket())
         client.connect(self._listener.getsockname())
-        admitted = self.door.admit(self._listener.accept()[0])
+        kind = (self._listener.family, self._listener.type, self._listener.proto)
+        admitted = self.door.admit(self._listener.accept()[0].detach(), kind)
         if admitted is not None:
             self._all.enter_context(admitted)
             if proves:
@@ -56,7 +57,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[Callable[..., World]]:
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]]:
+    monkeypatch.setattr(doors, "QUIET", 0)
     made: list[World] = []
 
     def make(**settings: object) -> World:
@@ -91,6 +93,21 @@ def test_those_that_have_proven_a_token_stay_and_dont_count(world: Callable[...,
     unproven = [here.connect() for _ in range(5)]
     assert all(each is not None and each.is_counted for each in proven)
     assert sum(each is not None and each.is_counted for each in unproven) == 2
+
+
+def test_few_connections_arent_asked_for_their_user(
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "QUIET", 2)
+    here = world(connections_unidentified=16)
+    first, second, third = (here.connect(1) for _ in range(3))
+    assert first and second and third
+    assert [each.peer.name for each in (third, first)] == ["user 1", "user 1"]
+    assert len(here.door.peers["user 1"].unproven) == 2
+    second.proven()
+    assert (here.door.unproven, len(here.door.unknown.unproven)) == (2, 0)
+    assert second.peer.name == "user 1"
+    assert len(here.door.peers["user 1"].unproven) == 2
 
 
 def test_strangers_have_a_share_of_their_own(world: Callable[..., World]) -> None:

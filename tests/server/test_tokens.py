@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
@@ -206,17 +208,17 @@ def test_tokens_are_managed_over_http(running: ThreadDaemon) -> None:
         (b" " * (MAX_BODY + 1), 413, "too_large"),
     ],
 )
-def test_what_is_no_token_is_refused(running: ThreadDaemon, body: bytes, status: int, code: str) -> None:
-    found, answer = ask(running.file, "POST", "/tokens", body)
+def test_what_is_no_token_is_refused(file: ConnectionFile, body: bytes, status: int, code: str) -> None:
+    found, answer = ask(file, "POST", "/tokens", body)
     assert (found, answer["code"]) == (status, code)
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/tokens"), ("POST", "/tokens"), ("DELETE", "/tokens/ci")]
 )
-def test_only_an_administrator_manages_tokens(running: ThreadDaemon, method: str, path: str) -> None:
-    made = create(running, "editor", "console", "tool")
-    status, answer = ask(running.file, method, path, b"{}" if method == "POST" else b"", made.token)
+def test_only_an_administrator_manages_tokens(daemon: ThreadDaemon, method: str, path: str) -> None:
+    made = create(daemon, "editor", "console", "tool", name=f"{method} by an editor")
+    status, answer = ask(daemon.file, method, path, b"{}" if method == "POST" else b"", made.token)
     assert (status, answer["code"]) == (403, "forbidden")
     assert "`admin`" in answer["hint"]
 
@@ -233,6 +235,17 @@ def test_while_the_store_fails_nothing_changes(
     status, answer = ask(running.file, "DELETE", "/tokens/ci")
     assert (status, answer["code"]) == (503, "store_unavailable")
     assert page(running.file, "/status", **bearer(running.file, made.token))[0].status == 200
+
+
+def test_damaged_tokens_let_nobody_in_and_dont_keep_the_daemon_from_starting(start: Start) -> None:
+    first = start()
+    made = create(first, "read-only")
+    first.stop()
+    with contextlib.closing(sqlite3.connect(first.paths.database)) as database, database:
+        database.execute("UPDATE tokens SET name = CAST(X'FF' AS TEXT)")
+    second = start()
+    assert page(second.file, "/status", **bearer(second.file, made.token))[0].status == 401
+    assert page(second.file, "/status", **bearer(second.file))[0].status == 200
 
 
 def test_the_tokens_of_an_older_database_are_none(tmp_path: Path, start: Start) -> None:

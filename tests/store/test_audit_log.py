@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bridge.paths import Paths
 from bridge.store import audit_log
 from bridge.store.audit_check import verify
 from bridge.store.audit_log import AuditLog
+from bridge.store.database import open_database
 
 
 @pytest.fixture
@@ -25,8 +27,12 @@ def paths(tmp_path: Path) -> Paths:
 
 
 @pytest.fixture
-def log(paths: Paths) -> AuditLog:
-    return AuditLog(paths)
+def log(paths: Paths) -> Iterator[AuditLog]:
+    # As beside a daemon: else closing the database would sync it after each entry.
+    db = open_database(paths.database)
+    db.execute("SELECT 1 FROM sqlite_schema").fetchall()
+    yield AuditLog(paths)
+    db.conn.close()
 
 
 def add(log: AuditLog, *subjects: str, act: str = "token.create") -> None:

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from bridge.core import auth
 from bridge.core.errors import UserError
 from bridge.store.database import open_database
+from bridge.store.integrity import find_unreadable
 from bridge.store.tokens import MAX_LIFETIME_S, TokenStore
 
 NOW = 1_800_000_000.0
@@ -127,3 +128,13 @@ def test_what_no_token_can_be_is_refused(
 
 def test_names_may_be_in_any_script(store: TokenStore) -> None:
     assert store.create("构建服务器 №1", ["tool"], NOW)[1].name == "构建服务器 №1"
+
+
+def test_a_damaged_token_lets_nobody_in_and_hides_no_other(db: Database, store: TokenStore) -> None:
+    store.create("broken", ["tool"], NOW)
+    store.create("whole", ["tool"], NOW + 1)
+    db.execute("UPDATE tokens SET stored_key = 5 WHERE name = 'broken'")
+    assert [row.name for row in store.all()] == ["whole"]
+    with pytest.raises(UserError):
+        store.find("broken")
+    assert len(list(find_unreadable(db.conn, "tokens"))) == 1

@@ -6,7 +6,9 @@ the whole process, so that waiting for the disk doesn't count; nothing is synced
 
 from __future__ import annotations
 
+import asyncio
 import os
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from bridge.client.client import Client
 from bridge.core.messages import Action, Answer, Command, Error, Popup, PopupItem, Result
 from bridge.store import journal, response_tables
 from bridge.store.database import connect, migrations
@@ -24,6 +27,7 @@ from bridge.store.receipts import ReceiptStore
 from bridge.store.records import pack
 from bridge.store.response_tables import CachedResponse
 from bridge.store.sessions import SessionStore
+from tools.bench.daemons import bridge
 from tools.bench.timing import alternating_medians
 
 OPERATIONS = 200
@@ -93,6 +97,25 @@ def _round(db: Database, work: Callable[[Database], None]) -> None:
     db.conn.execute("COMMIT")
 
 
+REQUESTS = 300
+"""Durable requests per round to each daemon."""
+
+
+async def daemons() -> dict[str, float]:
+    """Returns the CPU time in µs that each daemon takes for a durable request."""
+    with bridge(encryption="false") as plain, bridge(encryption="true") as encrypted:
+        spent: dict[str, list[float]] = {"plain": [], "encrypted": []}
+        async with await Client.connect(plain[0]) as one, await Client.connect(encrypted[0]) as other:
+            for number in range(ROUNDS + 1):
+                for kind, client, (_, process) in (("plain", one, plain), ("encrypted", other, encrypted)):
+                    begin = sum(process.cpu_times()[:2])
+                    for _ in range(REQUESTS):
+                        await client.request("bridge.echo", {"value": "x" * 200}, key=os.urandom(8).hex())
+                    if number:
+                        spent[kind].append((sum(process.cpu_times()[:2]) - begin) / REQUESTS * 1e6)
+        return {kind: statistics.median(each) for kind, each in spent.items()}
+
+
 def main() -> int:
     print(f"{'':>16}  {'plain':>10}  {'encrypted':>10}  {'more':>6}  {'file':>6}")
     for name, work in CASES.items():
@@ -110,6 +133,8 @@ def main() -> int:
         more, grown = (each["encrypted"] / each["plain"] - 1 for each in (took, size))
         plain, encrypted = (f"{took[kind]:.0f} µs" for kind in ("plain", "encrypted"))
         print(f"{name:>16}  {plain:>10}  {encrypted:>10}  {more:>+6.0%}  {grown:>+6.0%}")
+    took = asyncio.run(daemons())
+    print(f"a daemon's durable request: {took['plain']:.0f} µs, {took['encrypted']:.0f} µs encrypted")
     return 0
 
 
