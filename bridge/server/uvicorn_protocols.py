@@ -10,6 +10,7 @@ import functools
 import http
 import logging
 import random
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import h11
@@ -46,9 +47,15 @@ class HttpProtocol(H11Protocol):
     """A peer that takes nothing of its answers for this long is dropped."""
     max_pipelined = 32
     """Maximum number of requests that a peer may send without waiting for an answer."""
+    unproven_step = 1024
+    """Bytes that are parsed at a time before the peer has proven a token; others have their turn between."""
+    hold_s = 0.1
+    """Seconds between two reads of a body in chunks whose peer hasn't proven a token."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._held = b""
+        """What was read but not parsed."""
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._pipelined = 0
@@ -77,6 +84,21 @@ class HttpProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._client is not None:
             self._client.received(len(data))
+        if self._held:
+            self._held += data
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        if self._client is not None and not self._client.is_proven:
+            # A chunk may have one byte: the parser takes a second for a quarter MiB of them.
+            if self.conn.their_state is h11.SEND_BODY and _is_chunked(self.headers):
+                # The rest of an answered one is read slowly and dropped, until its deadline.
+                self._hold(b"" if self.cycle.response_complete else data, self.hold_s)
+                return
+            if len(data) > self.unproven_step:
+                self._hold(data[self.unproven_step :], 0)
+                data = data[: self.unproven_step]
         super().data_received(data)
         state = self.conn.their_state
         # Once a WebSocket protocol owns the transport, this isn't called any more.
@@ -88,6 +110,29 @@ class HttpProtocol(H11Protocol):
             self._start_deadline(self.request_deadline_s, "head")
         elif state is not h11.SEND_BODY or not self.cycle.response_complete:
             self._stop_deadline()
+
+    def _hold(self, data: bytes, seconds: float) -> None:
+        """Pauses reading, and parses data after that."""
+        self._held = data
+        self.transport.pause_reading()
+        self.loop.call_later(seconds, self._release)
+
+    def _release(self) -> None:
+        data, self._held = self._held, b""
+        if self.transport.is_closing():
+            return
+        if not self.flow.read_paused:
+            self.transport.resume_reading()
+        # For h11, no data are the end.
+        if not data:
+            return
+        protocol = self.transport.get_protocol()
+        if protocol is self:
+            self._parse(data)
+        else:
+            # A WebSocket was opened meanwhile.
+            assert isinstance(protocol, asyncio.Protocol)
+            protocol.data_received(data)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -151,6 +196,10 @@ class HttpProtocol(H11Protocol):
         self.transport.abort()
 
 
+def _is_chunked(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"transfer-encoding" for name, _ in headers)
+
+
 STEP_S = 0.2
 """Seconds between two groups of pings; small groups delay other work less."""
 
@@ -207,6 +256,8 @@ _WRITABLE.set()
 
 NO_STATE: dict[str, Any] = {}
 """The state of a connection whose scope has it."""
+MAX_HEAD = 16 << 10
+"""Maximum bytes of a request's head."""
 SHUTDOWN_S = 5
 """Seconds that a stopping daemon waits for connections to end."""
 
@@ -391,6 +442,7 @@ def server_config(
         "ws": functools.partial(protocol, Heartbeat(heartbeat_s)),
         "ws_max_size": MAX_FRAME,
         "ws_per_message_deflate": False,
+        "h11_max_incomplete_event_size": MAX_HEAD,
         "ws_ping_interval": None,
         "interface": "asgi3",
         "lifespan": "off",

@@ -91,6 +91,58 @@ async def test_frames_without_a_token_end_the_connection_and_nobody_waits_for_th
         assert daemon.bridge.door.counts.dropped["unidentified"] == 1
 
 
+CHUNKS = b"PUT /blobs/%b HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n" % (b"0" * 64)
+ONE_BYTE = b"1\r\nx\r\n" * 40_000
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [CHUNKS + b"\r\n", CHUNKS + b"Authorization: Bearer x\r\n\r\n"],
+    ids=["without a token", "with a wrong one"],
+)
+async def test_chunks_of_a_byte_without_a_token_are_dropped_and_nobody_waits_for_them(
+    start: Callable[..., ThreadDaemon],  # noqa: F811
+    sent: bytes,
+) -> None:
+    file = start().file
+    address = urlsplit(file.ws)
+
+    async def attack() -> None:
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            writer.write(sent + ONE_BYTE * 8)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
+            await asyncio.wait_for(reader.read(), 10)
+
+    async with session(file) as editor:
+        began = time.process_time()
+        attacks = asyncio.gather(*(attack() for _ in range(4)))
+        number = 0
+        while not attacks.done():
+            number += 1
+            assert (await editor.request(number, "bridge.echo"))["type"] == "result"
+            await asyncio.sleep(0.05)
+        await attacks
+    # The parser alone takes many seconds for them.
+    assert time.process_time() - began < 1
+
+
+async def test_an_upload_in_chunks_of_a_byte_arrives(
+    start: Callable[..., ThreadDaemon],  # noqa: F811
+) -> None:
+    file = start().file
+    address, name = urlsplit(file.http), hashlib.sha256(b"x" * 3000).hexdigest()
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    with contextlib.closing(writer):
+        writer.write(
+            f"PUT /blobs/{name} HTTP/1.1\r\nHost: {address.netloc}\r\nTransfer-Encoding: chunked\r\n"
+            f"Authorization: Bearer {file.token}\r\nConnection: close\r\n\r\n".encode()
+            + b"1\r\nx\r\n" * 3000
+            + b"0\r\n\r\n"
+        )
+        assert (await asyncio.wait_for(reader.read(), 20)).startswith(b"HTTP/1.1 201 ")
+
+
 async def test_a_client_may_ping_before_it_identifies(
     start: Callable[..., ThreadDaemon],  # noqa: F811
 ) -> None:
