@@ -64,6 +64,8 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
     "Manage": {
         "config": Entry("bridge.commands.listing:config", "Show settings and where each value comes from"),
         "plugins": Entry("bridge.commands.listing:plugins", "List plugins"),
+        "pair": Entry("bridge.commands.pair:pair", "Show a code that lets another machine in"),
+        "join": Entry("bridge.commands.pair:join", "Connect this machine's editors to a daemon elsewhere"),
         "tokens": Entry("bridge.commands.tokens:tokens", "Manage the tokens of clients"),
         "certs": Entry(
             "bridge.commands.certs:certs", "Make and show the certificate for encrypted connections"

@@ -51,6 +51,7 @@ ACTS = {
     "key.import": text("imported the master key {subject}"),
     "certificate.create": text("created a certificate in {subject}"),
     "certificate.renew": text("renewed the certificate in {subject}"),
+    "pairing.offer": text("offered a pairing code for {subject}"),
     "pairing": text("paired the device {subject}"),
     "root.register": text("allowed PopBridge to read the project {subject}"),
     "root.remove": text("no longer allows PopBridge to read the project {subject}"),
