@@ -229,6 +229,7 @@ class Server(uvicorn.Server):
             host, leaf = certificate.host_for(host), certificate.leaf
             self._bridge.handshake.certified_names = leaf.names
             self._bridge.authenticator.fingerprint = leaf.fingerprint
+            self._bridge.ca = leaf.ca
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         secure = "" if leaf is None else "s"
         file = ConnectionFile(
