@@ -10,7 +10,8 @@ from bridge.core import pairing
 @pytest.mark.parametrize(
     ("typed", "code"),
     [("12345678", "12345678"), (" 1234 5678 ", "12345678"), ("1234-5678", "12345678"),
-     ("00000000", "00000000"), ("1234567", ""), ("123456789", ""), ("1234567a", ""), ("١٢٣٤٥٦٧٨", ""), ("", "")],
+     ("00000000", "00000000"), ("1234567", ""), ("123456789", ""), ("1234567a", ""),
+     ("١٢٣٤٥٦٧٨", ""), ("", "")],
 )  # fmt: skip
 def test_a_code_is_eight_digits_however_they_are_grouped(typed: str, code: str) -> None:
     assert pairing.typed(typed) == code
