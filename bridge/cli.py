@@ -60,6 +60,8 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
     },
     "Security": {
         "roots": Entry("bridge.commands.roots:roots", "Manage the folders that PopBridge may read"),
+        "pair": Entry("bridge.commands.pair:pair", "Show a code that lets another machine in"),
+        "join": Entry("bridge.commands.pair:join", "Use a daemon on another machine"),
         "tokens": Entry("bridge.commands.tokens:tokens", "Manage the tokens of clients"),
         "certs": Entry("bridge.commands.certs:certs", "Manage the certificate for encrypted connections"),
         "keys": Entry("bridge.commands.keys:keys", "Manage the master key of the database"),

@@ -27,7 +27,7 @@ RIGHT_TEXTS: Mapping[Right, str] = {
     "edit": "Open a project as an editor: report imports, show popups and carry out commands.",
     "answer": "Answer popups.",
     "change": "Have an editor change import settings or revert a change.",
-    "admin": "Manage tokens.",
+    "admin": "Manage tokens, and pair devices.",
 }
 """What a right allows, by its name."""
 
@@ -135,6 +135,12 @@ ROUTES: Mapping[tuple[str, str], Right | None] = {
     ("POST", "/tokens"): "admin",
     ("DELETE", "/tokens/{id}"): "admin",
     ("POST", "/tokens/{id}/rotate"): "admin",
+    ("POST", "/pairing"): "admin",
+    ("GET", "/pairing"): "admin",
+    ("DELETE", "/pairing"): "admin",
+    # A device that pairs has no token yet: it proves that it knows the code.
+    ("POST", "/pairing/start"): ANY,
+    ("POST", "/pairing/finish"): ANY,
 }
 """The right for each method and path over HTTP."""
 

@@ -51,6 +51,7 @@ from bridge.server.jobs import Jobs
 from bridge.server.key_watch import KeyWatch
 from bridge.server.live_session import LiveSession, Total
 from bridge.server.metrics import Metrics, Observed, Operator
+from bridge.server.pairing import Pairing
 from bridge.server.project_paths import folder_prefix
 from bridge.server.restore import restore
 from bridge.server.roots import ProjectRoots
@@ -192,9 +193,12 @@ class Bridge:
         self.metrics.add(lambda: metrics.blobs(blobs))
         if self.cache is not None:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
-        operator = Operator(observed, self.metrics, self.instance)
+        operator = self.operator = Operator(observed, self.metrics, self.instance)
         guard = Guard(self.authenticator, self.door, rates)
         self.tokens = Tokens(self.store, self.authenticator, self.sessions, self.audit)
+        self.ca: str | None = None
+        """The certificate that clients trust (PEM); None without TLS."""
+        self.pairing = Pairing(self.tokens, self.authenticator, self.audit, lambda: self.ca)
         self.app = Application(
             endpoint,
             [
@@ -202,6 +206,7 @@ class Bridge:
                 *Blobs(blobs, self.uploads).routes(guard),
                 *operator.routes(guard),
                 *self.tokens.routes(guard),
+                *self.pairing.routes(guard),
             ],
             [Middleware(HostGuard, handshake=handshake)],
             self.door,

@@ -34,7 +34,7 @@ BATCH = 4
 """Most connections that are accepted before other work has its turn."""
 QUIET, QUIET_RATE = 16, 100
 """Up to this many connections without a token at a time, and per second, may be anybody's."""
-STRANGER_SHARE = 8
+STRANGER_SHARE = 16
 """Another user or machine may have `connections_unidentified` divided by this. What these do at the same
 moment, such as their handshakes, delays everybody else."""
 PAUSE_S = 0.05

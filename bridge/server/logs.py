@@ -161,6 +161,14 @@ class TextFormatter(logging.Formatter):
         """`timed` adds the local time."""
         super().__init__(("%(asctime)s " if timed else "") + "%(levelname)s %(name)s: %(message)s")
 
+    def format(self, record: logging.LogRecord) -> str:
+        # Another handler may have left its own text of the exception in the record.
+        other, record.exc_text = record.exc_text, None
+        try:
+            return super().format(record)
+        finally:
+            record.exc_text = other
+
     def formatMessage(self, record: logging.LogRecord) -> str:
         about = " ".join(f"{name} {value}" for name, value in log_context().items())
         line = super().formatMessage(record)

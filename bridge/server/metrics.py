@@ -455,6 +455,8 @@ class Operator:
         self._metrics = metrics
         self._instance = instance
         self._stats = ProcessStats()
+        self.address = ""
+        """The URL of the daemon's WebSocket, once it listens."""
         for source in (counted, open_now, workers):
             metrics.add(functools.partial(source, observed))
         metrics.add(lambda: processes(self._stats))
@@ -468,11 +470,8 @@ class Operator:
 
     async def status(self, request: Request) -> Response:
         await self._read_stats()
-        host, port = request.scope["server"]
-        scheme = "wss" if request.url.scheme == "https" else "ws"
-        address = f"{scheme}://[{host}]:{port}/ws" if ":" in host else f"{scheme}://{host}:{port}/ws"
         asking, figures = request.state.session, self._metrics.values()
-        found = status(self._observed, self._stats, self._instance, address, figures, asking)
+        found = status(self._observed, self._stats, self._instance, self.address, figures, asking)
         return Response(msgspec.json.encode(found), media_type=JSON)
 
     async def _read_stats(self) -> None:

@@ -229,9 +229,10 @@ class Server(uvicorn.Server):
             host, leaf = certificate.host_for(host), certificate.leaf
             self._bridge.handshake.certified_names = leaf.names
             self._bridge.authenticator.fingerprint = leaf.fingerprint
+            self._bridge.ca = leaf.ca
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         secure = "" if leaf is None else "s"
-        return ConnectionFile(
+        file = ConnectionFile(
             ws=f"ws{secure}://{address}/ws",
             http=f"http{secure}://{address}",
             token=self._bridge.authenticator.local_token,
@@ -241,6 +242,8 @@ class Server(uvicorn.Server):
             ca=leaf.ca if leaf is not None else None,
             unix=os.fspath(self._paths.socket_file) if self._has_local else None,
         )
+        self._bridge.operator.address = file.ws
+        return file
 
     def _write(self, file: ConnectionFile) -> None:
         """Writes `connection.json`, and `ca.pem` with TLS. Raises OSError."""

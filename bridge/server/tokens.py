@@ -142,17 +142,17 @@ class Tokens:
 
     async def _create(self, request: Request) -> Response:
         try:
-            new = msgspec.json.decode(await _body(request), type=NewToken)
+            new = msgspec.json.decode(await body_of(request), type=NewToken)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RequestError(errors.BAD_INPUT, name="POST /tokens", reason=str(error)) from None
-        return answer(201, msgspec.to_builtins(await self.create(new, _asker(request))), NO_STORE)
+        return answer(201, msgspec.to_builtins(await self.create(new, asker_of(request))), NO_STORE)
 
     async def _revoke(self, request: Request) -> Response:
-        done = await self.revoke(request.path_params["id"], _asker(request))
+        done = await self.revoke(request.path_params["id"], asker_of(request))
         return answer(200, msgspec.to_builtins(done), NO_STORE)
 
     async def _rotate(self, request: Request) -> Response:
-        done = await self.rotate(request.path_params["id"], _asker(request))
+        done = await self.rotate(request.path_params["id"], asker_of(request))
         return answer(201, msgspec.to_builtins(done), NO_STORE)
 
     async def _find(self, which: str) -> StoredToken:
@@ -190,7 +190,8 @@ class Tokens:
         self._store.submit(lambda db: TokenStore(db).use(token_id, now))
 
 
-def _asker(request: Request) -> Asker:
+def asker_of(request: Request) -> Asker:
+    """Returns who sent a request with a right."""
     session = request.state.session
     return Asker(request.state.principal.token_id, "" if session is None else session.id)
 
@@ -205,7 +206,7 @@ async def _answered(work: Awaitable[Value]) -> Value:
         raise RequestError(errors.STORE_UNAVAILABLE, reason=error.reason) from None
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     """Returns a small body. Raises RequestError."""
     body = bytearray()
     async for piece in request.stream():

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets import websockets_sansio_impl
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
@@ -271,6 +272,10 @@ class _ServerProtocol(ServerProtocol):
         return response
 
 
+# uvicorn has no option for it. Another class for each instance would slow down all its attributes.
+websockets_sansio_impl.ServerProtocol = _ServerProtocol  # type: ignore[attr-defined]
+
+
 class BridgeProtocol(WebSocketsSansIOProtocol):
     """A WebSocket connection with deadlines and limits that uses little memory."""
 
@@ -291,8 +296,6 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     def __init__(self, heartbeat: Heartbeat, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._heartbeat = heartbeat
-        # uvicorn makes it, and has no option for its class.
-        self.conn.__class__ = _ServerProtocol
         # `asyncio.Event` and `Queue` take 1 to 3 KiB, for each of thousands of idle connections.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE

@@ -51,6 +51,7 @@ ACTS = {
     "key.import": text("imported the master key {subject}"),
     "certificate.create": text("created a certificate in {subject}"),
     "certificate.renew": text("renewed the certificate in {subject}"),
+    "pairing.offer": text("offered a pairing code for {subject}"),
     "pairing": text("paired the device {subject}"),
     "database.restore": text("restored the database from {subject}"),
     "database.reset": text("set the database {subject} aside"),

@@ -17,6 +17,7 @@ from bridge.api import Adapter
 from bridge.core.errors import UserError
 from bridge.core.messages import Popup
 from bridge.paths import ConnectionFile, Paths
+from bridge.store.column_encryption import opened
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, unpack
@@ -123,8 +124,13 @@ class World:
 
     def popups(self) -> list[tuple[Popup, str]]:
         """Each popup that was sent and its status, oldest first."""
-        rows = self.rows("SELECT message, status FROM popups WHERE seq IS NOT NULL ORDER BY id")
-        return [(unpack(row["message"], Popup), row["status"]) for row in rows]
+        db = open_readonly(self.paths.database)
+        if db is None:
+            return []
+        with contextlib.closing(db.conn):
+            rows = db.query("SELECT id, message, status FROM popups WHERE seq IS NOT NULL ORDER BY id")
+            found = [opened(db.conn, "popups", row) for row in rows]
+        return [(unpack(row["message"], Popup), row["status"]) for row in found]
 
     def shown(self) -> bool:
         """Whether the editor has acknowledged a popup that is still open."""

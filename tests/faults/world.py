@@ -350,6 +350,8 @@ class World:
                 mock.patch.object(audit_log, "ThreadPoolExecutor", Inline),
             ):
                 self.bridge = bridge = app.Bridge(self.settings, self.paths, self.registry)
+                # Nothing here runs in a worker process, which steps of the loop wouldn't start.
+                bridge._pool.wake = lambda: None  # type: ignore[method-assign]
             await restore(
                 bridge.store, self.registry, bridge.sessions, bridge._commands, bridge.flows, bridge.roots
             )

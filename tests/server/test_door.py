@@ -88,7 +88,7 @@ def test_one_address_for_all_users_drops_the_oldest_of_all(world: Callable[..., 
 
 
 def test_those_that_have_proven_a_token_stay_and_dont_count(world: Callable[..., World]) -> None:
-    here = world(connections_unidentified=16)
+    here = world(connections_unidentified=32)
     proven = [here.connect(proves=True) for _ in range(5)]
     unproven = [here.connect() for _ in range(5)]
     assert all(each is not None and each.is_counted for each in proven)
@@ -99,7 +99,7 @@ def test_few_connections_arent_asked_for_their_user(
     world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doors, "QUIET", 2)
-    here = world(connections_unidentified=16)
+    here = world(connections_unidentified=64)
     first, second, third = (here.connect(1) for _ in range(3))
     assert first and second and third
     assert [each.peer.name for each in (third, first)] == ["user 1", "user 1"]
@@ -111,7 +111,7 @@ def test_few_connections_arent_asked_for_their_user(
 
 
 def test_strangers_have_a_share_of_their_own(world: Callable[..., World]) -> None:
-    here = world(connections_unidentified=16)
+    here = world(connections_unidentified=32)
     found = [here.connect(user) for user in (1, 1, 1, 2, 2)]
     assert [each is not None and each.is_counted for each in found] == [False, True, True, True, True]
 

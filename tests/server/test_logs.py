@@ -181,3 +181,22 @@ def test_afterwards_everything_is_logged_as_before(tmp_path: Path) -> None:
     with logs.configure_logging(resolve(SETTINGS, {"log_level": "debug"}), Registry()):
         assert own.level == logging.DEBUG
     assert (root.handlers, root.level, own.level) == before
+
+
+def test_a_traceback_is_indented_and_a_message_has_one_line(set_up: Any, tmp_path: Path) -> None:
+    path = tmp_path / "daemon.log"
+    set_up(log_file=str(path))
+    log = logging.getLogger("bridge.server")
+    try:
+        raise ValueError("a\nERROR bridge: forged\x1b[2J")
+    except ValueError:
+        log.exception("it failed: %s", "b\nERROR bridge: forged")
+    # Our own template may end with a stack.
+    log.error("blocked in %s:\n%s", "c\nd", "frame 1\n\tframe 2", stack_info=True)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    records = [line for line in lines if not line.startswith("    ")]
+    assert len(records) == 2
+    assert records[0].endswith(r"it failed: b\nERROR bridge: forged")
+    assert records[1].endswith("blocked in c")
+    assert r"    ERROR bridge: forged\x1b[2J" in lines
+    assert "        frame 2" in lines
