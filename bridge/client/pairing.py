@@ -93,7 +93,11 @@ def _exchange(connection: HTTPConnection, fingerprint: str, code: str, name: str
     start = bytes(side.start())
     begun = _ask(connection, "/pairing/start", Start(message=start.hex()), Started)
     answer = bytes.fromhex(begun.message)
-    key = bytes(side.finish(answer))
+    try:
+        key = bytes(side.finish(answer))
+    # The library raises errors of five kinds for what isn't a point of its group.
+    except Exception as error:
+        raise ValueError(f"no SPAKE2 message: {error}") from None
     if not pairing.confirms(
         begun.confirmation, pairing.confirmation(key, "daemon", start, answer, fingerprint)
     ):
