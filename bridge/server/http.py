@@ -147,6 +147,9 @@ class Guard:
         right = access.ROUTES[method, path]
 
         async def guarded(request: Request) -> Response:
+            # Only browsers send one; a page could use up the tries of a pairing code.
+            if right is access.ANY and method != "GET" and "origin" in request.headers:
+                return answer(403, {"message": "Web pages can't do this."})
             try:
                 if right is not access.ANY:
                     found = self._authenticator.bearer(request)

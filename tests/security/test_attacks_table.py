@@ -25,6 +25,7 @@ NAMED = [
     "junctions",
     "a stale port taken by another user's program",
     "replayed nonces",
+    "replayed codes",
     "a stolen resume token",
     "two editors of which one forges the other's popup",
     "zip and pixel bombs",

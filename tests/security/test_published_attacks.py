@@ -102,8 +102,8 @@ async def told(file: ConnectionFile, method: str, path: str, body: str = "", **h
 async def test_cve_2025_49596_no_form_of_a_page_does_anything(daemon: ThreadDaemon, media: str) -> None:
     """MCP Inspector: its proxy ran commands for whoever reached its port, also for a page at 0.0.0.0."""
     body = '{"name":"thief","scopes":["admin"]}'
-    for method, template in access.ROUTES:
-        if template == "/health":
+    for (method, template), right in access.ROUTES.items():
+        if right is access.ANY:
             continue
         path = template.format(name=NAME, id="local")
         for query in ("", "?token=local&command=touch+x", f"?authorization=Bearer%20{'x' * 43}"):
@@ -111,6 +111,17 @@ async def test_cve_2025_49596_no_form_of_a_page_does_anything(daemon: ThreadDaem
             assert answer.startswith(b"HTTP/1.1 401 "), (method, path, answer)
             assert SECRET.encode() not in answer
     assert daemon.call(daemon.bridge.store.read(lambda db: TokenStore(Database(db)).all())) == []
+
+
+@pytest.mark.parametrize("path", [path for (method, path), right in access.ROUTES.items()
+                                  if right is access.ANY and method != "GET"])  # fmt: skip
+async def test_what_needs_no_token_is_refused_to_pages(daemon: ThreadDaemon, path: str) -> None:
+    """Otherwise a page could use up the tries of a code for pairing."""
+    for origin in ("https://evil.test", "null", f"http://127.0.0.1:{port_of(daemon.file)}"):
+        answer = await told(daemon.file, "POST", path, "{}", Content_Type="text/plain", Origin=origin)
+        assert answer.startswith(b"HTTP/1.1 403 "), answer
+        assert b"Web pages" in answer
+    assert b"Web pages" not in await told(daemon.file, "POST", path, "{}")
 
 
 def test_cve_2025_49596_by_default_the_port_is_open_on_loopback_only(process: ProcessDaemon) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from sqlite_utils import Database
 
 from bridge.server.http import Application
 from bridge.store.tokens import TokenStore
-from tests.security.web_pages import PIXEL, RESOLVES, SCRIPT, SECRET, attack, careless_server, free_port
+from tests.security.web_pages import PIXEL, RESOLVES, SCRIPT, SECRET, attack, careless_server
 from tests.server.daemons import ThreadDaemon
 from tools.chromium import PROGRAM, Page, browse
 
@@ -95,7 +96,7 @@ def attacked(browser: Page, target: str) -> dict[str, str]:
 
 
 def test_the_same_page_reads_and_changes_a_server_that_answers_everybody(browser: Page) -> None:
-    with careless_server() as (page, _), careless_server(0, IMAGE, SCRIPT_NAME) as (victim, heard):
+    with careless_server() as (page, _), careless_server(None, IMAGE, SCRIPT_NAME) as (victim, heard):
         browser.visit(f"http://evil.test:{page}/")
         found = attacked(browser, f"http://127.0.0.1:{victim}")
     assert {name for name, answer in found.items() if answer == "nothing"} <= BY_BROWSER
@@ -143,12 +144,12 @@ def test_a_page_whose_name_is_rebound_to_the_daemon_reads_and_changes_nothing(
     name: str,
     is_allowed: bool,
 ) -> None:
-    port = free_port()
-    origin = f"http://{name}:{port}"
-    with careless_server(port):
+    listener = socket.create_server(("127.0.0.1", 0))
+    origin = f"http://{name}:{listener.getsockname()[1]}"
+    with careless_server(listener):
         browser.visit(f"{origin}/")
     # From now on, the page's own origin leads to the daemon.
-    daemon = start(at=port, allowed_hosts=[name] if is_allowed else [])
+    daemon = start(listener=listener, allowed_hosts=[name] if is_allowed else [])
     before = state(daemon)
     found = attacked(browser, origin)
     assert state(daemon) == before

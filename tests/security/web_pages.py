@@ -104,8 +104,13 @@ class Careless(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     heard: ClassVar[list[tuple[str, str]]] = []
+    opened: ClassVar[list[socket.socket]] = []
     image = ""
     script = ""
+
+    def setup(self) -> None:
+        type(self).opened.append(self.request)
+        super().setup()
 
     def do_GET(self) -> None:
         self._note()
@@ -168,11 +173,19 @@ class Careless(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def careless_server(
-    port: int = 0, image: str = "", script: str = ""
+    listener: socket.socket | None = None, image: str = "", script: str = ""
 ) -> Iterator[tuple[int, list[tuple[str, str]]]]:
-    """Yields the port of a server that answers everybody, and the requests that it has had."""
-    handler = type("Own", (Careless,), {"heard": [], "image": image, "script": script})
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    """Yields the port of a server that answers everybody, and the requests that it has had.
+
+    With `listener`, which stays open, another server can take its place.
+    """
+    handler = type("Own", (Careless,), {"heard": [], "opened": [], "image": image, "script": script})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=listener is None)
+    if listener is not None:
+        server.socket.close()
+        server.socket = listener.dup()
+        server.server_address = listener.getsockname()
+        server.server_port = listener.getsockname()[1]
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
@@ -182,12 +195,10 @@ def careless_server(
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+        # Browsers open spare connections, which must not meet it again either.
+        for each in handler.opened:  # type: ignore[attr-defined]
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
 RESOLVES = "MAP evil.test 127.0.0.1, MAP *.evil.test 127.0.0.1, MAP 127.evil.com 127.0.0.1"

@@ -66,9 +66,11 @@ def paths_in(home: Path) -> Paths:
 class ThreadDaemon:
     """A daemon whose parts a test can look at."""
 
-    def __init__(self, home: Path, *, unix: bool = False, at: int = 0, **settings: Any) -> None:
+    def __init__(
+        self, home: Path, *, unix: bool = False, listener: socket.socket | None = None, **settings: Any
+    ) -> None:
         """With `unix`, it has a Unix socket, too; tests put servers of their own between clients and a
-        port. `at` is the port, 0 for any."""
+        port. With `listener`, it takes over that port."""
         self.paths = paths_in(home)
         self._has_local = unix
         self._settings = {
@@ -77,7 +79,7 @@ class ThreadDaemon:
             **{name.replace("__", "."): value for name, value in settings.items()},
         }
         self.lines: list[str] = []
-        self._listener = socket.create_server(("127.0.0.1", at))
+        self._listener = listener or socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._run)
         self._loop: asyncio.AbstractEventLoop | None = None
 
