@@ -184,6 +184,6 @@ def test_memory_is_that_of_the_format_on_each_platform(
     seen = msgspec.structs.replace(FACTS, **facts)
     found = [
         Unreal5().gpu_memory({**DEFAULTS, **options}, seen, platform, NEWEST)
-        for platform in ("desktop", "mobile")  # type: ignore[misc]
+        for platform in ("desktop", "mobile")
     ]
     assert found == [desktop, mobile]
