@@ -38,7 +38,8 @@ LOOK_S = 1.0
     type=click.Choice(SCOPE_NAMES),
     default=["editor"],
     show_default=True,
-    help="What the device may do. Repeat the option for several.",
+    metavar="SCOPE",
+    help=f"What the device may do: {', '.join(SCOPE_NAMES)}. Repeat the option for several.",
 )
 def pair(scopes: tuple[str, ...]) -> None:
     """Show a code that lets another machine in.
@@ -107,9 +108,9 @@ async def _ask(client: Client, method: str, body: bytes, kind: type[Answer]) -> 
 )
 @click.option("--leave", is_flag=True, help="Forget the daemon that this machine has joined.")
 def join(address: str | None, name: str, leave: bool) -> None:
-    """Connect this machine's editors to a daemon on another machine.
+    """Use a daemon on another machine.
 
-    HOST is the daemon's machine, where `popbridge pair` shows a code. Editors here find that daemon as they
+    HOST is that machine, where `popbridge pair` shows a code. Editors here find that daemon as they
     would find one on this machine.
     """
     paths = Paths.find()

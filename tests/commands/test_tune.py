@@ -35,7 +35,9 @@ DEVICE = "CUDA, Stand-in"
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU's workers once more, as a GPU would join them."""
 
-    def lane(choice: object, devices: object, limits: Limits, batching: Path, cache: Path) -> DeviceQueue:
+    def lane(
+        choice: object, devices: object, limits: Limits, batching: Path, cache: Path, sandbox: object
+    ) -> DeviceQueue:
         worker = LocalExecutor(1, limits, 0, env={CACHE: str(cache)})
         return DeviceQueue(
             Device("cuda", DEVICE),
