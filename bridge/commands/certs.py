@@ -16,8 +16,8 @@ from bridge.core.errors import UserError
 from bridge.core.settings import Settings
 from bridge.host import host
 from bridge.paths import Paths, quoted
-from bridge.server import certificates
-from bridge.server.certificates import Leaf
+from bridge.server.access import certificates
+from bridge.server.access.certificates import Leaf
 from bridge.store.audit_log import AuditLog
 
 NAMES = click.option(

@@ -35,30 +35,30 @@ from bridge.core.settings import Settings
 from bridge.host.host import Registry
 from bridge.paths import Paths
 from bridge.server import metrics
+from bridge.server.access.authenticator import Authenticator
+from bridge.server.access.door import Door
+from bridge.server.access.failed_attempts import FailedAttempts
+from bridge.server.access.pairing import Pairing
+from bridge.server.access.roots import ProjectRoots
+from bridge.server.access.token_rates import TokenRates
+from bridge.server.access.tokens import Tokens
 from bridge.server.addon_check import AddonCheck
 from bridge.server.advisors import AdvisorHost
-from bridge.server.authenticator import Authenticator
 from bridge.server.blobs import BlobCollector, Blobs, BodyLimits, Uploads, referenced_blobs
 from bridge.server.cache import cached_executor
 from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
-from bridge.server.door import Door
 from bridge.server.executors import BlobExecutor
-from bridge.server.failed_attempts import FailedAttempts
 from bridge.server.handshake import Handshake
 from bridge.server.http import Application, Guard, HostGuard, add_error_pages, health
 from bridge.server.jobs import Jobs
 from bridge.server.key_watch import KeyWatch
 from bridge.server.live_session import LiveSession, Total
 from bridge.server.metrics import Metrics, Observed, Operator
-from bridge.server.pairing import Pairing
 from bridge.server.project_paths import folder_prefix
 from bridge.server.restore import restore
-from bridge.server.roots import ProjectRoots
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
-from bridge.server.token_rates import TokenRates
-from bridge.server.tokens import Tokens
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
 from bridge.store.addon_manifests import Manifests

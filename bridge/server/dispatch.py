@@ -31,12 +31,12 @@ from bridge.core.messages import (
 from bridge.core.metrics import UNKNOWN, Counts
 from bridge.core.router import Router, Target, Ticket
 from bridge.server import logs
+from bridge.server.access.token_rates import REFUSAL_S
 from bridge.server.advisors import AdvisorHost
 from bridge.server.commands import Commands
 from bridge.server.jobs import Jobs
 from bridge.server.live_session import LiveSession
 from bridge.server.runner import Runner, Throttle, as_message, deadline_exceeded
-from bridge.server.token_rates import REFUSAL_S
 
 log = logging.getLogger(__name__)
 

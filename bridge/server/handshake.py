@@ -41,10 +41,10 @@ from bridge.core.versions import Choice
 from bridge.host.host import Registry
 from bridge.locale import translate
 from bridge.paths import quoted
-from bridge.server import unix_socket
-from bridge.server.authenticator import Authenticator, Challenge, peer_of
+from bridge.server.access import unix_socket
+from bridge.server.access.authenticator import Authenticator, Challenge, peer_of
+from bridge.server.access.roots import ProjectRoots
 from bridge.server.live_session import LiveSession, mates
-from bridge.server.roots import ProjectRoots
 from bridge.server.sessions import Sessions, unknown_session
 
 if TYPE_CHECKING:

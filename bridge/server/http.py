@@ -20,11 +20,11 @@ from bridge.core import access, auth, errors
 from bridge.core.access import Principal
 from bridge.core.auth import with_security_headers
 from bridge.core.errors import ErrorCode, RequestError
-from bridge.server.authenticator import Authenticator
-from bridge.server.door import Door, client_of
+from bridge.server.access.authenticator import Authenticator
+from bridge.server.access.door import Door, client_of
+from bridge.server.access.token_rates import TokenRates
 from bridge.server.handshake import Handshake
 from bridge.server.live_session import LiveSession
-from bridge.server.token_rates import TokenRates
 
 STATUS: dict[ErrorCode, int] = {
     errors.BAD_INPUT: 400,

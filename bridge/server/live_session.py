@@ -21,7 +21,7 @@ from bridge.core.errors import RemoteProtocolError, RequestError
 from bridge.core.messages import MAX_FRAME, Event, Identify, Message, Numbered, Popup, PopupClose, Request
 from bridge.core.session import MAX_OUTBOX, Session
 from bridge.core.versions import Choice
-from bridge.server.token_rates import UNLIMITED
+from bridge.server.access.token_rates import UNLIMITED
 from bridge.store.records import unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store

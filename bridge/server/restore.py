@@ -16,10 +16,10 @@ from sqlite_utils import Database
 from bridge.core.errors import ProtocolError, UserError
 from bridge.core.messages import Command, Identify, Numbered, Popup
 from bridge.host.host import Registry
+from bridge.server.access.roots import ProjectRoots
 from bridge.server.advisors import AdvisorHost
 from bridge.server.commands import Commands
 from bridge.server.live_session import LiveSession, owner_of, workspace_of
-from bridge.server.roots import ProjectRoots
 from bridge.server.sessions import Sessions
 from bridge.store.journal import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore

@@ -30,14 +30,14 @@ from bridge.host.host import Registry
 from bridge.host.plugin_policy import write_known
 from bridge.paths import ConnectionFile, FileState, Paths, file_state, private_umask, write_private
 from bridge.server import logs
+from bridge.server.access.door import CLIENT, SPARE_FILES, Acceptor, ClientSocket
+from bridge.server.access.unix_socket import listen_locally
 from bridge.server.app import Bridge
-from bridge.server.door import CLIENT, SPARE_FILES, Acceptor, ClientSocket
-from bridge.server.unix_socket import listen_locally
 from bridge.server.uvicorn_protocols import HttpProtocol, server_config
 from bridge.store.home import HomeInUseError, HomeLock, close_files, create_folders
 
 if TYPE_CHECKING:
-    from bridge.server.tls import Certificate
+    from bridge.server.access.tls import Certificate
 
 
 def raise_file_limit(connections: int) -> None:
@@ -116,7 +116,7 @@ def _certificate(settings: Settings, paths: Paths) -> Certificate | None:
             )
         return None
     # It imports cryptography, which takes longer than the rest of the start.
-    from bridge.server.tls import Certificate
+    from bridge.server.access.tls import Certificate
 
     certificate = Certificate(settings, paths)
     certificate.check_host(host)

@@ -25,8 +25,8 @@ from websockets.server import ServerProtocol
 
 from bridge.core import auth
 from bridge.core.messages import MAX_FRAME
-from bridge.server import unix_socket
-from bridge.server.door import CLIENT, ClientSocket
+from bridge.server.access import unix_socket
+from bridge.server.access.door import CLIENT, ClientSocket
 from bridge.server.websocket import Inbox, framed
 
 log = logging.getLogger(__name__)

@@ -35,11 +35,11 @@ from bridge.core.metrics import Counts
 from bridge.core.rate_limit import TokenBucket
 from bridge.core.session import Connection
 from bridge.server import logs
-from bridge.server.door import Door, client_of
+from bridge.server.access.door import Door, client_of
+from bridge.server.access.token_rates import TokenRates
 from bridge.server.handshake import Handshake
 from bridge.server.live_session import LiveSession, too_large
 from bridge.server.runner import as_message
-from bridge.server.token_rates import TokenRates
 
 
 class ConnectionLimiter:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bridge.server import certificates
+from bridge.server.access import certificates
 from tests.commands.shell import one_line, tree
 
 

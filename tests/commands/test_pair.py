@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.paths import ConnectionFile
-from bridge.server import certificates
+from bridge.server.access import certificates
 from tests.server.daemons import ProcessDaemon, paths_in
 
 COMMAND = (sys.executable, "-m", "bridge.cli")

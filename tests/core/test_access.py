@@ -23,7 +23,7 @@ from bridge.core.errors import RequestError
 from bridge.core.messages import CLIENT_MESSAGES
 from bridge.core.revert import APPLY, REVERT
 from bridge.host.host import RECEIPTS_ASKS
-from bridge.server import roots
+from bridge.server.access import roots
 from tools.generators import _first_party
 
 
@@ -122,7 +122,7 @@ def test_plugins_declare_rights_or_get_the_default(declared: str, expected: str)
 
 
 def test_a_route_that_declares_no_right_cannot_be_made() -> None:
-    from bridge.server.authenticator import Authenticator
+    from bridge.server.access.authenticator import Authenticator
     from bridge.server.http import Guard
 
     async def respond(request: object) -> object:

@@ -7,7 +7,7 @@ import pytest
 from bridge.core.messages import Popup
 from bridge.demo.textures import noise, normals, save
 from bridge.paths import ConnectionFile
-from bridge.server import certificates
+from bridge.server.access import certificates
 from bridge.store.records import Receipt
 from tests.e2e.world import World, until
 

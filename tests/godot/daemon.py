@@ -18,8 +18,8 @@ from websockets.http11 import Request, Response
 
 from bridge.core import auth
 from bridge.core.messages import MAX_FRAME, MAX_INLINE, PROTOCOL, SUBPROTOCOL_MSGPACK
-from bridge.server.certificates import Leaf
-from bridge.server.tls import server_context
+from bridge.server.access.certificates import Leaf
+from bridge.server.access.tls import server_context
 
 WAIT_S = 30.0
 DEADLINE_MS = 30_000

@@ -306,6 +306,6 @@ async def test_what_lies_in_the_database_is_no_token(tmp_path: Path, monkeypatch
 
 
 def _new(fields: dict[str, Any]) -> Any:
-    from bridge.server.tokens import NewToken
+    from bridge.server.access.tokens import NewToken
 
     return NewToken(**fields)

@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from bridge.core.messages import SUBPROTOCOL_MSGPACK
-from bridge.server import certificates
+from bridge.server.access import certificates
 from tests.godot import conftest
 from tests.godot.daemon import POPUP, Daemon
 from tests.godot.editor import Editor, Project, until

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from bridge.core.auth import SECURITY_HEADERS
 from bridge.paths import ConnectionFile
-from bridge.server.tls import PLAIN_ANSWER
+from bridge.server.access.tls import PLAIN_ANSWER
 from tests.server.conftest import start  # noqa: F401
 from tests.server.daemons import ThreadDaemon
 from tests.server.pages import bearer, page

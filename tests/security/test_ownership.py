@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bridge.core import auth
-from bridge.server.authenticator import Credential
-from bridge.server.roots import ALLOW, KIND, NOT_NOW
+from bridge.server.access.authenticator import Credential
+from bridge.server.access.roots import ALLOW, KIND, NOT_NOW
 from bridge.store.database import open_database
 from bridge.store.roots import RootStore, open_roots, resolved_root
 from tests.server.advised import PUT_BACK, answered, applied, popup

@@ -25,7 +25,7 @@ from bridge.core import pairing
 from bridge.core.errors import RequestError, UserError
 from bridge.core.pairing import OfferedCode
 from bridge.paths import ConnectionFile
-from bridge.server import certificates
+from bridge.server.access import certificates
 from tests.server.daemons import ProcessDaemon
 
 ENCRYPTED = {"": {}, "tls": {"POPBRIDGE_TLS": "on"}}

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from bridge import cli
 from bridge.paths import Paths
-from bridge.server.roots import ALLOW, KIND
+from bridge.server.access.roots import ALLOW, KIND
 from bridge.store.audit_check import verify
 from bridge.store.audit_log import AuditLog
 from bridge.store.database import open_database

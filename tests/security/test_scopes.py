@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from bridge.core.access import ROUTES
 from bridge.paths import ConnectionFile
-from bridge.server.tokens import NewToken
+from bridge.server.access.tokens import NewToken
 from tests.server.daemons import ThreadDaemon
 from tests.server.pages import bearer, page
 from tests.server.wire import Wire, dial, identity, proof, session

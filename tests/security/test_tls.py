@@ -26,7 +26,8 @@ from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, resolve
 from bridge.host.host import Registry
 from bridge.paths import ConnectionFile
-from bridge.server import certificates, serve, tls
+from bridge.server import serve
+from bridge.server.access import certificates, tls
 from tests.server.daemons import ProcessDaemon, paths_in
 from tests.server.pages import page
 

@@ -23,8 +23,8 @@ from bridge.client.client import Client
 from bridge.client.local_socket import connect_locally
 from bridge.core.errors import UserError
 from bridge.paths import ConnectionFile
-from bridge.server import unix_socket
-from bridge.server.unix_socket import listen_locally
+from bridge.server.access import unix_socket
+from bridge.server.access.unix_socket import listen_locally
 from tests.server.daemons import ProcessDaemon, ThreadDaemon
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such sockets here")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bridge.server import door as doors
+from bridge.server.access import door as doors
 from tests.server.conftest import start  # noqa: F401
 from tests.server.daemons import ThreadDaemon
 from tests.server.pages import bearer, page
@@ -37,7 +37,7 @@ async def test_each_way_to_fail_is_a_warning_with_the_peer(
         assert (await asyncio.to_thread(page, daemon.file, "/status", **bearer(daemon.file, WRONG)))[
             0
         ].status == 401
-    lines = [record for record in caplog.records if record.name == "bridge.server.door"]
+    lines = [record for record in caplog.records if record.name == "bridge.server.access.door"]
     assert [record.levelno for record in lines] == [logging.WARNING] * 2
     peer = next(iter(daemon.bridge.door.peers))
     assert all(peer in record.getMessage() for record in lines)
@@ -65,4 +65,4 @@ async def test_many_wrong_tokens_wait_and_the_right_one_never_does(
     assert answer.status == 429
     assert int(answer.headers["retry-after"]) > 1
     # A flood of them doesn't fill the log.
-    assert sum(record.name == "bridge.server.door" for record in caplog.records) <= doors.LOG_BURST + 1
+    assert sum(record.name == "bridge.server.access.door" for record in caplog.records) <= doors.LOG_BURST + 1

@@ -24,9 +24,9 @@ from bridge.core.settings import resolve
 from bridge.host import host
 from bridge.host.host import Registry
 from bridge.paths import ConnectionFile, Paths
+from bridge.server.access.unix_socket import listen_locally
 from bridge.server.app import Bridge
 from bridge.server.serve import Server
-from bridge.server.unix_socket import listen_locally
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, StoredPopup
 from bridge.store.sessions import SessionStore

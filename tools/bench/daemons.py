@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from bridge.server import certificates
+from bridge.server.access import certificates
 
 PATIENCE_S = 20.0
 

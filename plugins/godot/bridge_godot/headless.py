@@ -29,7 +29,7 @@ from bridge.api import (
 from bridge_godot import project as projects
 from bridge_godot.import_file import RES, ImportFile, textures
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 ASSETS_PER_FRAME = 100
 """A texture's options take about 1 KiB; a frame holds 256 KiB."""
 FIRST_RETRY_S, MAX_RETRY_S = 0.25, 8.0

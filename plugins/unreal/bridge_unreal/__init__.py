@@ -1,1 +1,1 @@
-"""PopBridge for Unreal: its version strings; the adapter comes with its editor plugin."""
+"""PopBridge for Unreal: adapters, and the editor plugin in Python."""

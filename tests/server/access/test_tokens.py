@@ -17,8 +17,8 @@ import pytest
 from bridge.core import auth
 from bridge.core.errors import StoreError
 from bridge.paths import ConnectionFile
-from bridge.server import authenticator
-from bridge.server.tokens import MAX_BODY, CreatedToken, NewToken
+from bridge.server.access import authenticator
+from bridge.server.access.tokens import MAX_BODY, CreatedToken, NewToken
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import bearer, page
 from tests.server.wire import Wire, dial, identity, proof, resume, session

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError, UserError
-from bridge.server.authenticator import Authenticator, Credential
+from bridge.server.access.authenticator import Authenticator, Credential
 from bridge.server.http import Guard, answer
 from bridge.server.sessions import Sessions
 from bridge.store.audit_log import PROGRAM, AuditLog

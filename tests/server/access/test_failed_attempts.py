@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.paths import Paths
-from bridge.server.failed_attempts import FailedAttempts
+from bridge.server.access.failed_attempts import FailedAttempts
 from bridge.store.audit_log import AuditLog
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, resolve
-from bridge.server import certificates
+from bridge.server.access import certificates
 from tests.server.daemons import paths_in
 
 DAY = datetime.timedelta(days=1)

@@ -20,9 +20,9 @@ from accel.text import text
 from bridge.core import errors, pairing
 from bridge.core.errors import RequestError, UserError
 from bridge.core.pairing import Finish, Finished, Grant, Offer, OfferedCode, OfferState, Start, Started
-from bridge.server.authenticator import Authenticator
+from bridge.server.access.authenticator import Authenticator
+from bridge.server.access.tokens import Asker, NewToken, Tokens, asker_of, body_of
 from bridge.server.http import Guard, answer
-from bridge.server.tokens import Asker, NewToken, Tokens, asker_of, body_of
 from bridge.store.audit_log import AuditLog
 from bridge.store.tokens import check_new
 

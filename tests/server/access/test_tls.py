@@ -20,7 +20,8 @@ from bridge.client.client import Client
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, resolve
 from bridge.paths import ConnectionFile
-from bridge.server import certificates, serve, tls
+from bridge.server import serve
+from bridge.server.access import certificates, tls
 from tests.server.daemons import ProcessDaemon, paths_in, until
 
 DAY = datetime.timedelta(days=1)

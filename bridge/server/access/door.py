@@ -24,7 +24,7 @@ from accel.atomic_file import DESCRIPTOR_ERRNOS
 from bridge.core.metrics import Counts
 from bridge.core.rate_limit import TokenBucket
 from bridge.core.settings import Settings
-from bridge.server.socket_owner import SocketOwners
+from bridge.server.access.socket_owner import SocketOwners
 
 log = logging.getLogger(__name__)
 

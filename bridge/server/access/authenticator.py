@@ -19,7 +19,7 @@ from bridge.core import auth, errors
 from bridge.core.access import LOCAL_ID, LOCAL_SCOPES, Principal, rights_of
 from bridge.core.errors import RemoteProtocolError
 from bridge.core.messages import AuthProof, Identify
-from bridge.server import unix_socket
+from bridge.server.access import unix_socket
 from bridge.server.live_session import LiveSession
 
 HTTP_TOKEN_BYTES = 32

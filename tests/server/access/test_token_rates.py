@@ -17,8 +17,8 @@ from bridge.core.access import LOCAL_ID, LOCAL_SCOPES, Principal, rights_of
 from bridge.core.errors import RequestError
 from bridge.core.metrics import Counts
 from bridge.core.settings import SETTINGS, resolve
-from bridge.server import token_rates
-from bridge.server.token_rates import TokenRates
+from bridge.server.access import token_rates
+from bridge.server.access.token_rates import TokenRates
 from tests.server.daemons import ThreadDaemon
 from tests.server.pages import bearer, page
 from tests.server.wire import session

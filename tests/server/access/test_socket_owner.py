@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.server.socket_owner import SocketOwners
+from bridge.server.access.socket_owner import SocketOwners
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 

@@ -22,8 +22,8 @@ from bridge.core import auth
 from bridge.core.errors import UserError
 from bridge.core.settings import Settings
 from bridge.paths import Paths
-from bridge.server import certificates
-from bridge.server.certificates import Leaf
+from bridge.server.access import certificates
+from bridge.server.access.certificates import Leaf
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ import pytest
 
 from bridge.core.metrics import Counts
 from bridge.core.settings import SETTINGS, resolve
-from bridge.server import door as doors
-from bridge.server.door import ClientSocket, Door
-from bridge.server.socket_owner import SocketOwners
+from bridge.server.access import door as doors
+from bridge.server.access.door import ClientSocket, Door
+from bridge.server.access.socket_owner import SocketOwners
 from tests.server.daemons import ThreadDaemon, until
 
 

@@ -1,0 +1,1 @@
+"""Who may connect, what they may do, and how connections are protected."""

@@ -1,0 +1,407 @@
+"""The part of the editor's module `unreal` that the plugin uses, for Python 3.7 and later.
+
+As the editor's, it raises off the main thread, for unknown properties, and for values of another type. A
+registered callable that was collected ends the process, as it crashes the editor.
+"""
+
+import functools
+import os
+import threading
+import weakref
+
+MAIN = threading.get_ident()
+version = "5.6.1-44394996+++UE5+Release-5.6"
+command_line = ""
+project = ""
+control_enabled = False
+dialog_answer = "CANCEL"
+events = []
+"""What the person would see, and what the tests look at: (kind, ...)."""
+dirty = set()
+"""Names of packages with unsaved changes."""
+objects = {}
+"""Assets by their object paths."""
+ticks = {}
+shutdowns = []
+CRASH = 86
+
+
+def main_only(function):
+    @functools.wraps(function)
+    def checked(*args, **kwargs):
+        if threading.get_ident() != MAIN:
+            raise RuntimeError("Attempted to access Unreal API from outside the main game thread.")
+        return function(*args, **kwargs)
+
+    return checked
+
+
+class EnumBase(object):
+    def __init__(self, name, value):
+        self.name = name
+        self.value = value
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.value == other.value
+
+    def __hash__(self):
+        return hash(self.value)
+
+
+def enum(name, *members):
+    made = type(name, (EnumBase,), {})
+    for value, member in enumerate(members):
+        setattr(made, member, made(member, value))
+    return made
+
+
+TextureCompressionSettings = enum(
+    "TextureCompressionSettings", "TC_DEFAULT", "TC_NORMALMAP", "TC_MASKS", "TC_GRAYSCALE",
+    "TC_DISPLACEMENTMAP", "TC_VECTOR_DISPLACEMENTMAP", "TC_HDR", "TC_EDITOR_ICON", "TC_ALPHA",
+    "TC_DISTANCE_FIELD_FONT", "TC_HDR_COMPRESSED", "TC_BC7", "TC_HALF_FLOAT",
+)  # fmt: skip
+TextureGroup = enum(
+    "TextureGroup", "TEXTUREGROUP_WORLD", "TEXTUREGROUP_WORLD_NORMAL_MAP", "TEXTUREGROUP_PIXELS2D"
+)
+TextureMipGenSettings = enum(
+    "TextureMipGenSettings", "TMGS_FROM_TEXTURE_GROUP", "TMGS_SIMPLE_AVERAGE", "TMGS_NO_MIPMAPS"
+)
+TextureLossyCompressionAmount = enum("TextureLossyCompressionAmount", "TLCA_DEFAULT", "TLCA_NONE")
+TexturePowerOfTwoSetting = enum("TexturePowerOfTwoSetting", "NONE", "PAD_TO_POWER_OF_TWO")
+TextureAddress = enum("TextureAddress", "TA_WRAP", "TA_CLAMP", "TA_MIRROR")
+TextureFilter = enum("TextureFilter", "TF_NEAREST", "TF_BILINEAR", "TF_TRILINEAR", "TF_DEFAULT")
+AppMsgType = enum("AppMsgType", "OK", "YES_NO", "YES_NO_CANCEL")
+AppReturnType = enum("AppReturnType", "NO", "YES", "CANCEL", "OK")
+MultiBlockType = enum("MultiBlockType", "NONE", "MENU_ENTRY")
+ToolMenuStringCommandType = enum("ToolMenuStringCommandType", "COMMAND", "PYTHON")
+
+LINEAR = ("TC_NORMALMAP", "TC_MASKS", "TC_HDR", "TC_ALPHA", "TC_HDR_COMPRESSED", "TC_HALF_FLOAT")
+
+
+class Object(object):
+    path = ""
+
+    @main_only
+    def get_path_name(self):
+        return self.path
+
+
+class Package(Object):
+    def __init__(self, path):
+        self.path = path
+
+
+class AssetImportData(Object):
+    def __init__(self, file):
+        self.file = file
+
+    @main_only
+    def get_first_filename(self):
+        return self.file
+
+
+class Texture2D(Object):
+    def __init__(self, path, file):
+        self.path = path
+        self.properties = {
+            "compression_settings": TextureCompressionSettings.TC_DEFAULT,
+            "compression_no_alpha": False,
+            "srgb": True,
+            "lod_group": TextureGroup.TEXTUREGROUP_WORLD,
+            "mip_gen_settings": TextureMipGenSettings.TMGS_FROM_TEXTURE_GROUP,
+            "max_texture_size": 0,
+            "flip_green_channel": False,
+            "virtual_texture_streaming": False,
+            "never_stream": False,
+            "lossy_compression_amount": TextureLossyCompressionAmount.TLCA_DEFAULT,
+            "power_of_two_mode": TexturePowerOfTwoSetting.NONE,
+            "address_x": TextureAddress.TA_WRAP,
+            "address_y": TextureAddress.TA_WRAP,
+            "filter": TextureFilter.TF_DEFAULT,
+            "asset_import_data": AssetImportData(file),
+        }
+
+    @main_only
+    def get_editor_property(self, name):
+        if name not in self.properties:
+            raise Exception("Texture2D: Failed to find property '%s' for attribute" % name)
+        return self.properties[name]
+
+    @main_only
+    def set_editor_property(self, name, value):
+        if type(value) is not type(self.get_editor_property(name)):
+            raise TypeError("NativizeProperty: Cannot nativize '%s' as '%s'" % (type(value).__name__, name))
+        if not transactions:
+            raise RuntimeError("a change that can't be undone")
+        self.properties[name] = value
+        if self.properties["compression_settings"].name in LINEAR:
+            self.properties["srgb"] = False
+        dirty.add(self.path.partition(".")[0])
+
+
+class StaticMesh(Object):
+    pass
+
+
+class Delegate(object):
+    def __init__(self):
+        self._callables = []
+
+    @main_only
+    def add_callable(self, function):
+        self._callables.append(_weak(function))
+
+    @main_only
+    def remove_callable(self, function):
+        self._callables = [each for each in self._callables if each() != function]
+
+    def broadcast(self, *args):
+        for each in list(self._callables):
+            _call(each, *args)
+
+
+def _weak(function):
+    return weakref.WeakMethod(function) if hasattr(function, "__self__") else weakref.ref(function)
+
+
+def _call(reference, *args):
+    function = reference()
+    if function is None:
+        os._exit(CRASH)
+    # The editor logs what a callback raises.
+    try:
+        function(*args)
+    except Exception as error:
+        events.append(("raised", repr(error)))
+
+
+class ImportSubsystem(object):
+    def __init__(self):
+        self.on_asset_post_import = Delegate()
+        self.on_asset_reimport = Delegate()
+
+
+subsystem = ImportSubsystem()
+
+
+@main_only
+def get_editor_subsystem(kind):
+    return subsystem if kind is ImportSubsystem else None
+
+
+@main_only
+def load_object(outer, name):
+    return objects.get(name)
+
+
+@main_only
+def register_slate_post_tick_callback(function):
+    handle = object()
+    ticks[handle] = _weak(function)
+    return handle
+
+
+@main_only
+def unregister_slate_post_tick_callback(handle):
+    del ticks[handle]
+
+
+@main_only
+def register_python_shutdown_callback(function):
+    shutdowns.append(_weak(function))
+
+
+@main_only
+def log(text):
+    events.append(("log", text))
+
+
+log_warning = log_error = log
+
+
+class Paths(object):
+    @staticmethod
+    @main_only
+    def project_dir():
+        return project + "/"
+
+    @staticmethod
+    @main_only
+    def convert_relative_path_to_full(path):
+        return path
+
+
+class SystemLibrary(object):
+    @staticmethod
+    @main_only
+    def get_engine_version():
+        return version
+
+    @staticmethod
+    @main_only
+    def get_command_line():
+        return command_line
+
+    @staticmethod
+    @main_only
+    def get_game_name():
+        return "Game"
+
+
+class InternationalizationLibrary(object):
+    @staticmethod
+    @main_only
+    def get_current_language():
+        return "en"
+
+
+class EditorDialog(object):
+    @staticmethod
+    @main_only
+    def show_message(title, message, kind, default=AppReturnType.NO):
+        events.append(("dialog", title, message))
+        # A modal dialog ticks, too.
+        for each in list(ticks.values()):
+            _call(each, 0.01)
+        return getattr(AppReturnType, dialog_answer)
+
+
+class EditorAssetLibrary(object):
+    @staticmethod
+    @main_only
+    def save_loaded_asset(asset, only_if_is_dirty=True):
+        dirty.discard(asset.path.partition(".")[0])
+        events.append(("saved", asset.path))
+        return True
+
+
+class EditorLoadingAndSavingUtils(object):
+    @staticmethod
+    @main_only
+    def get_dirty_content_packages():
+        return [Package(name) for name in sorted(dirty)]
+
+
+class EditorUtilityLibrary(object):
+    @staticmethod
+    @main_only
+    def get_selected_assets():
+        return list(objects.values())
+
+
+class SourceControl(object):
+    @staticmethod
+    @main_only
+    def is_enabled():
+        return control_enabled
+
+    is_available = is_enabled
+
+    @staticmethod
+    @main_only
+    def check_out_or_add_file(file, silent=False):
+        events.append(("checkout", file))
+        if file.endswith("T_Locked_N.uasset"):
+            return False
+        os.chmod(file, 0o644)
+        return True
+
+    @staticmethod
+    @main_only
+    def last_error_msg():
+        return "exclusively checked out by somebody else"
+
+
+transactions = []
+
+
+class ScopedEditorTransaction(object):
+    def __init__(self, description):
+        self.description = description
+
+    @main_only
+    def __enter__(self):
+        transactions.append(self.description)
+        return self
+
+    @main_only
+    def __exit__(self, *error):
+        transactions.pop()
+
+
+class ScopedSlowTask(object):
+    cancel_at = None
+
+    def __init__(self, work, description=""):
+        self._done = 0
+
+    @main_only
+    def __enter__(self):
+        return self
+
+    @main_only
+    def __exit__(self, *error):
+        pass
+
+    @main_only
+    def make_dialog(self, can_cancel=False, allow_in_pie=False):
+        events.append(("progress", can_cancel))
+
+    @main_only
+    def should_cancel(self):
+        return self.cancel_at is not None and self._done >= self.cancel_at
+
+    @main_only
+    def enter_progress_frame(self, work=1.0, description=""):
+        self._done += 1
+
+
+class ToolMenuEntry(object):
+    def __init__(self, name, type):
+        self.name = name
+        self.command = ""
+
+    @main_only
+    def set_label(self, label):
+        self.label = label
+
+    @main_only
+    def set_string_command(self, kind, custom, string):
+        self.command = string
+
+
+class ToolMenu(object):
+    def __init__(self):
+        self.entries = {}
+
+    @main_only
+    def get_name(self):
+        return "LevelEditor.MainMenu"
+
+    @main_only
+    def add_sub_menu(self, owner, section, name, label):
+        return self
+
+    @main_only
+    def add_menu_entry(self, section, entry):
+        self.entries[entry.name] = entry
+
+
+menu = ToolMenu()
+
+
+class ToolMenus(object):
+    @staticmethod
+    @main_only
+    def get():
+        return ToolMenus
+
+    @staticmethod
+    @main_only
+    def find_menu(name):
+        return menu
+
+    @staticmethod
+    @main_only
+    def refresh_all_widgets():
+        pass
