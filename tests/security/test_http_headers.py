@@ -96,7 +96,7 @@ async def store(daemon: ThreadDaemon) -> str:
     return daemon.bridge.blobs.put(b"picture")
 
 
-def test_every_route_but_health_needs_a_token_and_health_tells_nothing(
+def test_every_route_but_health_and_pairing_needs_a_token_and_these_tell_nothing(
     start: Callable[..., ThreadDaemon],  # noqa: F811
 ) -> None:
     daemon = start()
@@ -107,6 +107,9 @@ def test_every_route_but_health_needs_a_token_and_health_tells_nothing(
         response, body = page(daemon.file, path, method)
         if path == "/health":
             assert (response.status, body) == (200, b'{"status":"ok"}' if method == "GET" else b"")
+        elif path in ("/pairing/start", "/pairing/finish"):
+            # Whoever has no token yet; without a code, they do nothing.
+            assert response.status == 400
         else:
             assert response.status == 401, (method, path)
             assert response.headers["www-authenticate"] == "Bearer"
