@@ -118,7 +118,7 @@ def draw(folder: Path, count: int, size: int, filters: str = "none") -> list[str
 
 def support() -> EditorSupport:
     """Returns the adapter that can create a project of the newest engine."""
-    able = [adapter.editor for adapter in host.load().adapters if adapter.editor]
+    able = [adapter.editor for adapter in host.load().adapters if adapter.editor and adapter.project]
     return able[-1]
 
 

@@ -7,15 +7,19 @@ from typing import Any
 
 from bridge.api import (
     Adapter,
+    Addon,
+    EditorSupport,
     GpuFormat,
     ImageFacts,
     OptionLabel,
     Platform,
+    ProjectSupport,
     TextureIntent,
     Version,
     hookimpl,
 )
 from bridge_unreal import gpu_memory, labels, texture_intent
+from bridge_unreal.support import UnrealSupport, addon
 from bridge_unreal.versions import SCHEME
 
 
@@ -47,6 +51,18 @@ class _Unreal(Adapter):
         self, options: Mapping[str, Any], facts: ImageFacts, platform: Platform, version: Version
     ) -> int | None:
         return gpu_memory.gpu_memory(options, facts, platform)
+
+    @property
+    def project(self) -> ProjectSupport | None:
+        return None
+
+    @property
+    def editor(self) -> EditorSupport | None:
+        return UnrealSupport()
+
+    @property
+    def addon(self) -> Addon | None:
+        return addon()
 
     def option_labels(self, version: Version, locale: str) -> Mapping[str, OptionLabel]:
         return self.labels

@@ -1,6 +1,7 @@
 """Executes the daemon's commands on textures, one a tick, and replies with what it observes afterwards."""
 
 import os
+from typing import Any, Dict, List, Tuple
 
 import popbridge_protocol as protocol
 import unreal

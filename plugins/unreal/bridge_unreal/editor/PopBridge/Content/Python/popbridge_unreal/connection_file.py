@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from typing import Any, Optional
 
 
 class ConnectionFile(object):

@@ -1,6 +1,7 @@
 """Reports imported textures to the daemon, many at a time."""
 
 import time
+from typing import Any, Dict, List
 
 import unreal
 

@@ -5,6 +5,7 @@ import os
 import time
 import traceback
 import uuid
+from typing import Any, Dict, List, Optional
 
 import unreal
 

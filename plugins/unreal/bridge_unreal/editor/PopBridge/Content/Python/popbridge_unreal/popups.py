@@ -1,5 +1,7 @@
 """Questions to the person: a line in the log and a menu entry, or a dialog if the popup asks for one."""
 
+from typing import Any, Dict, List
+
 import popbridge_protocol as protocol
 import unreal
 

@@ -3,10 +3,12 @@
 import os
 import random
 import time
+from typing import Any, Dict, Optional, Set
 
 import popbridge_protocol as protocol
 
 from popbridge_unreal import connection_file
+from popbridge_unreal.state_file import StateFile
 from popbridge_unreal.web_socket import CLOSED, WebSocket
 
 SEARCHING, CONNECTING, CONNECTED = "searching", "connecting", "connected"

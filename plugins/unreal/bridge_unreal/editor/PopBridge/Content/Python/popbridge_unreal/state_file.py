@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from typing import Any, Dict, List, Optional
 
 MAX_REPLIES = 64
 
@@ -17,7 +18,15 @@ class StateFile(object):
         # type: (str) -> None
         self._path = path
         self.is_changed = False
-        self.forget()
+        self.session = ""
+        self.resume_token = ""
+        self.last_seq = 0
+        self.daemon = ""
+        """`hello.server.instance` of the daemon that got `reported`."""
+        self.answers = {}  # type: Dict[int, Dict[str, Any]]
+        self.replies = []  # type: List[Dict[str, Any]]
+        self.before = {}  # type: Dict[int, Dict[str, Any]]
+        self.reported = {}  # type: Dict[str, float]
         try:
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)
@@ -40,11 +49,10 @@ class StateFile(object):
         self.resume_token = ""
         self.last_seq = 0
         self.daemon = ""
-        """`hello.server.instance` of the daemon that got `reported`."""
-        self.answers = {}  # type: Dict[int, Dict[str, Any]]
-        self.replies = []  # type: List[Dict[str, Any]]
-        self.before = {}  # type: Dict[int, Dict[str, Any]]
-        self.reported = {}  # type: Dict[str, float]
+        self.answers = {}
+        self.replies = []
+        self.before = {}
+        self.reported = {}
         self.is_changed = True
 
     def reply_to(self, command_id):

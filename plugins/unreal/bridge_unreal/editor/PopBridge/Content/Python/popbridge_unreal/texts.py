@@ -1,5 +1,7 @@
 """Sentences for people, in the editor's language."""
 
+from typing import Any, Dict
+
 CHINESE = {
     "Show the open question (%(count)d)": "显示待回答的问题（%(count)d）",
     "Check the selected textures": "检查选中的贴图",

@@ -1,6 +1,7 @@
 """Reads and sets the properties of textures. Everything here must run on the main thread."""
 
 import os
+from typing import Any, Dict, Optional
 
 import unreal
 
@@ -44,7 +45,7 @@ def find(path):
 def options_of(texture):
     # type: (Any) -> Dict[str, Any]
     """Returns the properties that this version has, with names for values of enumerations."""
-    found = {}
+    found = {}  # type: Dict[str, Any]
     for name, enum in OPTIONS.items():
         try:
             value = texture.get_editor_property(name)

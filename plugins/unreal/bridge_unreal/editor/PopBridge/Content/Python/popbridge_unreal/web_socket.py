@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+from typing import Any, Deque, Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
 CONNECTING, OPEN, CLOSED = "connecting", "open", "closed"
