@@ -35,7 +35,7 @@ PLATFORMS = ("linux", "darwin", "win32")
 OLDEST_PYTHON = (3, 11)
 FULL, SCARCE = 100 << 20, 1 << 30
 """Free bytes below which the disk is an error, and a warning."""
-QUICK_BYTES = 64 << 20
+QUICK_BYTES = 16 << 20
 """Larger databases and logs take longer than a person waits; their own commands check them."""
 RUNTIMES = (
     "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-rocm",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,8 +31,6 @@ LIMIT_S = 0.8
 LFS = b"version https://git-lfs."
 LFS_BYTES = 1024
 """A pointer is smaller (Git LFS specification)."""
-SETTINGS_FILES = (".import", ".meta")
-"""Extensions of settings files beside textures."""
 
 
 def steps(root: Path, paths: Paths, registry: Registry) -> Iterator[Step]:
@@ -51,7 +49,7 @@ def engine(root: Path, registry: Registry) -> Results:
     several = {engine for adapter in registry.adapters if (engine := engine_of([adapter], root))}
     found = find(registry, root)
     if found.adapter is None:
-        remedy = text("Give the folder with the project's own file, such as project.godot.")
+        remedy = text("Give the folder that you open in the engine's editor.")
         if several:
             remedy = text(
                 "Update PopBridge with `pip install --upgrade popbridge`, or use a supported version."
@@ -227,7 +225,8 @@ def textures(root: Path, registry: Registry) -> Results:
     seen, is_whole = _looked_at(found)
     conflicts = [asset.file for asset in seen if asset.broken]
     pointers = [asset.file for asset in seen if _is_pointer(root / asset.file)]
-    protected = [asset.file for asset in seen if asset.read_only or _is_protected(root / asset.file)]
+    beside = {folder: _beside_protected(folder) for folder in {(root / asset.file).parent for asset in seen}}
+    protected = [asset.file for asset in seen if asset.read_only or _is_beside(root / asset.file, beside)]
     if conflicts:
         yield Check(
             "project.conflicts",
@@ -295,14 +294,22 @@ def _is_pointer(file: Path) -> bool:
     return False
 
 
-def _is_protected(file: Path) -> bool:
-    """Whether the texture's settings file has no permission to write, as Perforce leaves it."""
-    for each in SETTINGS_FILES:
-        with suppress(OSError, ValueError):
+def _beside_protected(folder: Path) -> set[str]:
+    """Returns the names of files beside which `NAME.EXTENSION`, such as settings, has no permission to write.
+
+    Perforce leaves files that nobody has checked out like that.
+    """
+    found = set()
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
             # Not `os.access`: to an administrator everything is writable.
-            if not os.stat(f"{file}{each}").st_mode & stat.S_IWUSR:
-                return True
-    return False
+            if entry.is_file() and not entry.stat().st_mode & stat.S_IWUSR:
+                found.add(entry.name.rpartition(".")[0])
+    return found
+
+
+def _is_beside(file: Path, names: Mapping[Path, set[str]]) -> bool:
+    return file.name in names[file.parent]
 
 
 def _named(files: Sequence[str]) -> list[AnyText]:

@@ -6,6 +6,7 @@ import datetime
 import http.server
 import json
 import os
+import shutil
 import sqlite3
 import sys
 import threading
@@ -15,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from accel.devices import current
+from accel.devices.driver import Gpu
+from accel.devices.report import Devices, Report
 from bridge import __version__
 from bridge.commands import doctor as doctor_module
 from bridge.doctor import daemon as daemon_checks
@@ -151,6 +155,40 @@ class TestMachine:
         monkeypatch.syspath_prepend(str(tmp_path / "site"))
         (found,) = checks()[1]["machine.onnxruntime"]
         assert found["status"] == "error" and "pip uninstall onnxruntime`" in found["remedy"]
+
+    @pytest.mark.parametrize(
+        ("free", "expected"), [(1 << 20, "error"), (1 << 29, "warning"), (1 << 40, "ok")]
+    )
+    def test_free_space(self, checks: Any, monkeypatch: pytest.MonkeyPatch, free: int, expected: str) -> None:
+        usage = shutil.disk_usage(Path.cwd())._replace(free=free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+        assert status(checks()[1], "machine.disk") == expected
+
+    @pytest.mark.parametrize(
+        ("gpus", "usable", "expected"),
+        [
+            ((), {"cpu"}, "ok"),
+            ((Gpu("RTX"),), {"cuda", "cpu"}, "ok"),
+            ((Gpu("RTX"),), {"cpu"}, "warning"),
+            ((), set(), "error"),
+        ],
+    )
+    def test_devices_as_they_were_found_last(
+        self, checks: Any, gpus: tuple[Gpu, ...], usable: set[str], expected: str
+    ) -> None:
+        reports = tuple(Report(name, name in usable, "reason") for name in ("cuda", "cpu"))
+        current.save(Devices(reports, gpus, 12080), Paths.find().devices_file)
+        (found,) = checks()[1]["machine.devices"]
+        assert found["status"] == expected and all(gpu.name in found["found"] for gpu in gpus)
+
+    @pytest.mark.own_workers
+    def test_the_master_key_is_lost(self, checks: Any, home: Path) -> None:
+        running = ThreadDaemon(home).start()
+        running.stop()
+        assert status(checks()[1], "machine.key") == "ok"
+        (home / "master.key").rename(home / "elsewhere")
+        assert status(checks()[1], "machine.key") == "error"
+        assert not (home / "master.key").exists()
 
     def test_a_failing_check_is_an_error_and_the_others_run(
         self, checks: Any, monkeypatch: pytest.MonkeyPatch
