@@ -68,6 +68,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "audit-log": Entry("bridge.commands.audit_log:audit_log", "Show and verify who did what"),
     },
     "Manage": {
+        "doctor": Entry("bridge.commands.doctor:doctor", "Find what is wrong, and how to mend it"),
         "config": Entry("bridge.commands.listing:config", "Show settings and where each value comes from"),
         "plugins": Entry("bridge.commands.listing:plugins", "List plugins"),
         "db": Entry("bridge.commands.db:db", "Check, back up and restore the database"),

@@ -1,0 +1,317 @@
+"""Checks of a project: engine, addon, access, rules and the files of its textures."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from accel.text import AnyText, plural, text
+from bridge.api import Adapter, Addon, TextureAsset
+from bridge.audit.project import Project, engine_of, find
+from bridge.core.access import LOCAL_ID
+from bridge.core.errors import UserError
+from bridge.doctor.check import Check, Results, Step
+from bridge.doctor.machine import settings_of
+from bridge.host.host import Registry
+from bridge.paths import Paths, quoted
+from bridge.project import config
+from bridge.server.handshake import addon_of
+from bridge.store.addon_manifests import Manifest, Manifests, compare
+from bridge.store.database import open_readonly
+from bridge.store.roots import RootStore, is_covered, resolved_root, root_refusal
+
+NAMED = 3
+"""Files that a line names."""
+LIMIT_S = 0.8
+"""Time for looking at textures; a project may have 100,000."""
+LFS = b"version https://git-lfs."
+LFS_BYTES = 1024
+"""A pointer is smaller (Git LFS specification)."""
+
+
+def steps(root: Path, paths: Paths, registry: Registry) -> Iterator[Step]:
+    """Yields the checks of the project in the folder `root`."""
+    yield "project.engine", lambda: engine(root, registry)
+    yield "project.addon", lambda: addon(root, paths, registry)
+    yield "project.roots", lambda: registered(root, paths, registry)
+    yield "project.access", lambda: access(root)
+    yield "project.rules", lambda: rules(root)
+    yield "project.textures", lambda: textures(root, registry)
+
+
+def engine(root: Path, registry: Registry) -> Results:
+    """Checks that an adapter supports the project's engine version."""
+    name = "project.engine"
+    several = {engine for adapter in registry.adapters if (engine := engine_of([adapter], root))}
+    found = find(registry, root)
+    if found.adapter is None:
+        remedy = text("Give the folder that you open in the engine's editor.")
+        if several:
+            remedy = text(
+                "Update PopBridge with `pip install --upgrade popbridge`, or use a supported version."
+            )
+        yield Check(
+            name,
+            "error",
+            found.notice or text("{root} isn't a project of a known engine.", root=root),
+            remedy,
+        )
+        return
+    if len(several) > 1:
+        yield Check(
+            name,
+            "warning",
+            text(
+                "{root} has projects of several engines ({engines}). PopBridge uses {adapter}.",
+                root=root,
+                engines=sorted(several),
+                adapter=found.adapter.name,
+            ),
+            text("Keep each project in a folder of its own."),
+        )
+    elif found.notice:
+        yield Check(
+            name, "warning", found.notice, text("Update PopBridge with `pip install --upgrade popbridge`.")
+        )
+    else:
+        yield Check(
+            name,
+            "ok",
+            text(
+                "{engine}, served by the adapter {adapter}.", engine=found.engine, adapter=found.adapter.name
+            ),
+        )
+
+
+def addon(root: Path, paths: Paths, registry: Registry) -> Results:
+    """Checks that the editor addon is installed, current and unchanged."""
+    name, found = "project.addon", _project(registry, root)
+    if found is None or found.adapter is None:
+        return
+    own = addon_of(found.adapter)
+    if own is None or not own.files:
+        yield Check(name, "ok", text("{engine} has no editor addon.", engine=found.adapter.engine))
+        return
+    install = f"popbridge install {found.adapter.engine} {quoted(root)}"
+    difference = compare(root, _manifest(found.adapter, own))
+    if len(difference.missing) == len(own.files):
+        yield Check(
+            name,
+            "warning",
+            text("The editor addon isn't installed."),
+            text("Run `{install}`.", install=install),
+        )
+    elif not difference:
+        yield Check(
+            name, "ok", text("The editor addon {version} is installed and unchanged.", version=own.version)
+        )
+    elif older := _version(root, paths, found.adapter.name):
+        yield Check(
+            name,
+            "warning",
+            text("The editor addon is {theirs}, but PopBridge has {ours}.", theirs=older, ours=own.version),
+            text("Run `{install}` and reopen the project.", install=install),
+        )
+    else:
+        yield Check(
+            name,
+            "error" if difference.missing else "warning",
+            text("Files of the editor addon are missing or were changed: {files}.", files=difference.text),
+            text("Run `{install}` and reopen the project.", install=install),
+        )
+
+
+def _manifest(adapter: Adapter, own: Addon) -> Manifest:
+    return Manifest(adapter.name, own.version, dict(own.files), own.sidecars)
+
+
+def _version(root: Path, paths: Paths, adapter: str) -> str:
+    """Returns the version of PopBridge that installed the addon; empty if it equals none."""
+    # Without the key, reading would make another one.
+    if not (paths.data / "addons" / "manifests.key").exists():
+        return ""
+    known = Manifests(paths).all(adapter)
+    return next((each.version for each in known if not compare(root, each)), "")
+
+
+def _project(registry: Registry, root: Path) -> Project | None:
+    """Returns the project; None if its engine can't be read, which `engine` reports."""
+    try:
+        return find(registry, root)
+    except UserError:
+        return None
+
+
+def registered(root: Path, paths: Paths, registry: Registry) -> Results:
+    """Checks that the daemon may read the project."""
+    name, path = "project.roots", resolved_root(root)
+    if reason := root_refusal(path, paths.own_folders):
+        yield Check(
+            name,
+            "error",
+            text("PopBridge never reads all of {path}, because {reason}.", path=path, reason=reason),
+            text("Move the project into a folder of its own."),
+        )
+        return
+    roots = [resolved_root(Path(each).expanduser()) for each in settings_of(paths, registry)["roots"]]
+    if is_covered(path, [*roots, *_stored(paths)]):
+        yield Check(name, "ok", text("The daemon may read {path}.", path=path))
+    else:
+        yield Check(
+            name,
+            "warning",
+            text("The daemon asks before it reads {path}.", path=path),
+            text("Allow it with `popbridge roots add {path}`.", path=quoted(root)),
+        )
+
+
+def _stored(paths: Paths) -> list[str]:
+    db = open_readonly(paths.database)
+    if db is None:
+        return []
+    try:
+        # A database of 0.2.0 that is only read has no such table.
+        return RootStore(db).paths(LOCAL_ID) if db.table("roots").exists() else []
+    finally:
+        db.conn.close()
+
+
+def access(root: Path) -> Results:
+    """Checks that the project's folder can be read and written."""
+    name = "project.access"
+    readable, writable = os.access(root, os.R_OK | os.X_OK), os.access(root, os.W_OK)
+    if readable and writable:
+        yield Check(name, "ok", text("{root} can be read and written.", root=root))
+        return
+    yield Check(
+        name,
+        "warning" if readable else "error",
+        text("{root} is read-only: nothing can be fixed or installed.", root=root)
+        if readable
+        else text("{root} can't be read.", root=root),
+        text("Allow it with `chmod u+rwx {root}`.", root=quoted(root))
+        if os.name == "posix"
+        else text("Allow your user to change the folder."),
+    )
+
+
+def rules(root: Path) -> Results:
+    """Checks `popbridge.toml`."""
+    name = "project.rules"
+    try:
+        found = config.read(root)
+    except UserError as error:
+        yield Check(name, "error", error.text, text("Edit the file."))
+        return
+    notices = [*config.ignored_code_notices(root, found), *config.missing_folder_notices(root, found)]
+    for notice in notices:
+        yield Check(name, "warning", notice, text("Edit the file."))
+    if not notices:
+        exists = (root / config.NAME).exists()
+        yield Check(
+            name, "ok", text("popbridge.toml is valid.") if exists else text("There is no popbridge.toml.")
+        )
+
+
+def textures(root: Path, registry: Registry) -> Results:
+    """Checks the files of textures: merge conflicts, Git LFS pointers and write protection."""
+    name, found = "project.textures", _project(registry, root)
+    if found is None or found.support is None:
+        return
+    seen, is_whole = _looked_at(found)
+    conflicts = [asset.file for asset in seen if asset.broken]
+    pointers = [asset.file for asset in seen if _is_pointer(root / asset.file)]
+    beside = {folder: _beside_protected(folder) for folder in {(root / asset.file).parent for asset in seen}}
+    protected = [asset.file for asset in seen if asset.read_only or _is_beside(root / asset.file, beside)]
+    if conflicts:
+        yield Check(
+            "project.conflicts",
+            "error",
+            plural(
+                "The import settings of {n} texture can't be read, as after a merge conflict: {files}.",
+                "The import settings of {n} textures can't be read, as after a merge conflict: {files}.",
+                len(conflicts),
+                files=_named(conflicts),
+            ),
+            text("Resolve the conflict in these files, for example with `git mergetool`."),
+        )
+    if pointers:
+        yield Check(
+            "project.lfs",
+            "warning",
+            plural(
+                "{n} texture is a Git LFS pointer, without its pixels: {files}.",
+                "{n} textures are Git LFS pointers, without their pixels: {files}.",
+                len(pointers),
+                files=_named(pointers),
+            ),
+            text("Get the files with `git lfs pull`."),
+        )
+    if protected:
+        yield Check(
+            "project.protected",
+            "warning",
+            plural(
+                "{n} texture is read-only and can't be fixed: {files}.",
+                "{n} textures are read-only and can't be fixed: {files}.",
+                len(protected),
+                files=_named(protected),
+            ),
+            text("Check the files out, for example with `p4 edit`."),
+        )
+    if not (conflicts or pointers or protected):
+        done = (
+            plural("{n} texture was looked at.", "{n} textures were looked at.", len(seen))
+            if is_whole
+            else plural(
+                "The first {n} texture was looked at.", "The first {n} textures were looked at.", len(seen)
+            )
+        )
+        yield Check(name, "ok", done)
+
+
+def _looked_at(project: Project) -> tuple[list[TextureAsset], bool]:
+    """Returns the textures that can be read within the time limit, and whether these are all."""
+    deadline = time.monotonic() + LIMIT_S
+    seen: list[TextureAsset] = []
+    for asset in project.textures():
+        if time.monotonic() > deadline:
+            return seen, False
+        seen.append(asset)
+    return seen, True
+
+
+def _is_pointer(file: Path) -> bool:
+    with suppress(OSError, ValueError):
+        found = os.stat(file)
+        if stat.S_ISREG(found.st_mode) and found.st_size < LFS_BYTES:
+            with file.open("rb") as opened:
+                return opened.read(len(LFS)) == LFS
+    return False
+
+
+def _beside_protected(folder: Path) -> set[str]:
+    """Returns the names of files beside which `NAME.EXTENSION`, such as settings, has no permission to write.
+
+    Perforce leaves files that nobody has checked out like that.
+    """
+    found = set()
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            # Not `os.access`: to an administrator everything is writable.
+            if entry.is_file() and not entry.stat().st_mode & stat.S_IWUSR:
+                found.add(entry.name.rpartition(".")[0])
+    return found
+
+
+def _is_beside(file: Path, names: Mapping[Path, set[str]]) -> bool:
+    return file.name in names[file.parent]
+
+
+def _named(files: Sequence[str]) -> list[AnyText]:
+    names: list[AnyText] = list(files[:NAMED])
+    return names if len(files) <= NAMED else [*names, text("{count} more", count=len(files) - NAMED)]
