@@ -156,7 +156,7 @@ class ProcessDaemon:
 
     def set_environment(self, **environment: str) -> None:
         """Sets variables of the processes that start from now on."""
-        self._environment = {**self._environment, **environment}
+        self.environment = {**self.environment, **environment}
 
     def spawn(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as log:

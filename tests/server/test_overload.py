@@ -234,8 +234,10 @@ def open_connections(daemon: ThreadDaemon) -> list[Any]:
 
 async def test_those_who_never_say_who_they_are_leave_room_to_those_who_did(start: Start) -> None:
     daemon = start(connections_unidentified=2)
-    async with session(daemon.file) as known, dial(daemon.file), dial(daemon.file) as waiting:
-        assert b"have not identified" in (await refused(daemon))[1]
+    async with session(daemon.file) as known, dial(daemon.file) as oldest, dial(daemon.file) as waiting:
+        # The new one takes the place of the oldest.
+        async with session(daemon.file):
+            await oldest.closed()
         assert (await known.request(1, "bridge.echo", {"value": 1}))["value"] == 1
         await waiting.send("identify", **identity(daemon.file))
         assert (await waiting.receive())["type"] == "ready"

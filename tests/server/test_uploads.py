@@ -312,7 +312,7 @@ def test_a_daemon_that_stops_keeps_what_has_come(start: Callable[..., ThreadDaem
 def tmpfs(folder: Path, size: str) -> bool:
     """Whether a small disk could be put there."""
     folder.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "none", str(folder)]
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:

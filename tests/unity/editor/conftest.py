@@ -25,7 +25,7 @@ class Daemon:
     """A daemon in a home of its own; it can be ended and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self.env = {**csharp.environment(), "POPBRIDGE_HOME": str(folder / "home"),
+        self.env = {**csharp.environment(), "POPBRIDGE_HOME": str(folder / "home"), "POPBRIDGE_ROOTS": str(folder),
                     "POPBRIDGE_HEARTBEAT_S": "0.5"}  # fmt: skip
         self.paths = Paths.find(self.env)
         self.file = self.paths.connection_file
