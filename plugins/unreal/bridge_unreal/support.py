@@ -168,11 +168,11 @@ def plugin_files() -> dict[str, bytes]:
         digest.update(name.encode() + b"\0" + content + b"\0")
     release = version("popbridge")
     stamp = f'VERSION = "{release}+{digest.hexdigest()[:8]}"'.encode()
-    name = f'"VersionName": "{release}"'.encode()
+    entry = f'"VersionName": "{release}"'.encode()
     return {
         **files,
         STAMPED: _VERSION_LINE.sub(stamp, files[STAMPED], count=1),
-        DESCRIPTION: _VERSION_NAME.sub(name, files[DESCRIPTION], count=1),
+        DESCRIPTION: _VERSION_NAME.sub(entry, files[DESCRIPTION], count=1),
     }
 
 
