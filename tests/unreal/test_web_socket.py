@@ -124,11 +124,11 @@ def test_a_farewell_reaches_the_peer(connect: Connect) -> None:
 
 
 def test_a_silent_peer_is_given_up(connect: Connect) -> None:
-    client = connect(lambda peer: time.sleep(2.0), ping_interval=None)
+    client = connect(lambda peer: time.sleep(1.0), ping_interval=None)
     until(lambda: client.state == "open", "the connection", WAIT_S)
     client.silence_s = 0.2
     client.send(b"are you there?")
-    until(lambda: client.state == "closed", "the end", 2.0)
+    until(lambda: client.state == "closed", "the end", 0.9)
 
 
 @pytest.mark.parametrize(
