@@ -116,7 +116,7 @@ class TestInstall:
         code, _, err = popbridge("install", "frostbite", str(project))
         assert code == 2 and one_line(err)
         # Not unity, which has no addon.
-        assert "'frostbite'" in err and ": acme, godot. " in err
+        assert "'frostbite'" in err and ": acme, godot, unreal. " in err
         assert "acme-import, acme-raises, acme-records, acme-typo" in err and "`popbridge plugins`" in err
 
     def test_a_folder_without_a_project_a_missing_one_and_a_foreign_version_are_told(

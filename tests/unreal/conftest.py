@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import queue
@@ -132,8 +133,21 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon for the tests that leave it alone; it may read all of their projects."""
+    daemon = Daemon(tmp_path_factory.mktemp("daemon"), tmp_path_factory.getbasetemp())
+    daemon.start()
+    yield daemon
+    daemon.end()
+
+
 @pytest.fixture
-def daemon(tmp_path: Path, project: Path) -> Iterator[Daemon]:
+def daemon(request: pytest.FixtureRequest, tmp_path: Path, project: Path) -> Iterator[Daemon]:
+    """The shared daemon, or one of its own for a test that names it."""
+    if "daemon" not in inspect.signature(request.function).parameters:
+        yield request.getfixturevalue("shared_daemon")
+        return
     daemon = Daemon(tmp_path, project)
     daemon.start()
     yield daemon

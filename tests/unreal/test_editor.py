@@ -188,3 +188,30 @@ def test_another_program_on_the_port_learns_nothing(open_editor: Open, daemon: D
         thread.join(WAIT_S)
     secret = file.token.partition(".")[2]
     assert b"GET /ws?token=local&nonce=" in said and secret.encode() not in said
+
+
+def test_a_daemon_that_doesnt_know_the_token_is_a_stranger(open_editor: Open, daemon: Daemon) -> None:
+    file = ConnectionFile.read(daemon.file)
+    msgspec.structs.replace(file, token=file.token[:-4] + "AAAA").write(daemon.file)
+    editor = open_editor()
+    assert "Another program" in editor.wait("log")[0]
+
+
+@pytest.mark.parametrize("runtime", ["3.7", "3.11"], indirect=True)
+def test_it_connects_by_tls_and_trusts_one_certificate_only(
+    open_editor: Open, project: Path, daemon: Daemon
+) -> None:
+    daemon.end()
+    daemon.env["POPBRIDGE_TLS"] = "on"
+    command = [sys.executable, "-m", "bridge.cli", "certs", "init"]
+    subprocess.run(command, env=daemon.env, check=True, capture_output=True, timeout=WAIT_S)
+    daemon.start()
+    file = ConnectionFile.read(daemon.file)
+    assert file.ws.startswith("wss:") and file.fingerprint
+    editor = open_editor()
+    import_normal_map(editor, project)
+    editor.wait("log", QUESTION)
+    editor.close()
+    msgspec.structs.replace(file, fingerprint="0" * 64).write(daemon.file)
+    editor = open_editor()
+    assert "Another program" in editor.wait("log")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -34,14 +35,16 @@ MANIFEST = "files.txt"
 """In the plugin's folder of a project: the files that PopBridge installed."""
 MANIFEST_HEAD = "# Installed by PopBridge, which leaves other files in this folder alone.\n"
 STAMPED = "Content/Python/popbridge_unreal/__init__.py"
-"""The file with the version."""
+DESCRIPTION = f"{NAME}.uplugin"
+"""Both have the version, which is written when they are installed."""
 STATE = f"Saved/{NAME}"
 """The folder of the plugin's state, and of the record of the `.uproject` before installing."""
 RECORD = f"{STATE}/uproject.json"
 CACHES = (f"{PLUGIN}/Content/Python/__pycache__", f"{PLUGIN}/Content/Python/popbridge_unreal/__pycache__")
 """Folders that Python may write."""
 VERSIONS = ">=4.27,<6"
-_VERSION_LINE = re.compile(rb'^(VERSION = "[^"+]*)', re.MULTILINE)
+_VERSION_LINE = re.compile(rb'^VERSION = "[^"]*"', re.MULTILINE)
+_VERSION_NAME = re.compile(rb'"VersionName": "[^"]*"')
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -154,7 +157,7 @@ def plugin_files() -> dict[str, bytes]:
     paths = sorted(path for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     # Git may have converted the line breaks on Windows.
     files = {path.relative_to(SOURCE).as_posix(): path.read_bytes().replace(b"\r\n", b"\n") for path in paths}
-    if STAMPED not in files:
+    if STAMPED not in files or DESCRIPTION not in files:
         raise UserError(
             text(
                 "The addon is missing from this installation ({source}): reinstall PopBridge.", source=SOURCE
@@ -163,8 +166,14 @@ def plugin_files() -> dict[str, bytes]:
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(name.encode() + b"\0" + content + b"\0")
-    stamp = b"+" + digest.hexdigest()[:8].encode()
-    return {**files, STAMPED: _VERSION_LINE.sub(rb"\1" + stamp, files[STAMPED], count=1)}
+    release = version("popbridge")
+    stamp = f'VERSION = "{release}+{digest.hexdigest()[:8]}"'.encode()
+    entry = f'"VersionName": "{release}"'.encode()
+    return {
+        **files,
+        STAMPED: _VERSION_LINE.sub(stamp, files[STAMPED], count=1),
+        DESCRIPTION: _VERSION_NAME.sub(entry, files[DESCRIPTION], count=1),
+    }
 
 
 def addon() -> Addon | None:

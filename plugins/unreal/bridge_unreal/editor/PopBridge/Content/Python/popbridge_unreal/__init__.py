@@ -1,6 +1,6 @@
 """PopBridge in the Unreal editor. Python 3.7 and its standard library suffice."""
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 
 _plugin = None
 """Keeps everything that the editor calls: a callable that is collected crashes it."""

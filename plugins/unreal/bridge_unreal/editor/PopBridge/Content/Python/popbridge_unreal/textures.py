@@ -91,7 +91,9 @@ def source_file(texture, root):
     if not name:
         return None
     full = os.path.normpath(os.path.join(root, name)).replace("\\", "/")
-    if not full.startswith(root + "/") or not os.path.isfile(full):
+    # Windows ignores case, also that of the drive's letter.
+    is_below = os.path.normcase(full).startswith(os.path.normcase(root + "/"))
+    if not is_below or not os.path.isfile(full):
         return None
     return full[len(root) + 1 :]
 
