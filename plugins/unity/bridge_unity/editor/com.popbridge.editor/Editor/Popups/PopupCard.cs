@@ -1,0 +1,263 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using PopBridge.Protocol;
+using UnityEditor;
+using UnityEngine;
+using UnityEngine.UIElements;
+
+namespace PopBridge.Editor
+{
+    /// <summary>One popup: title, list or body, fields, and a button for each action.</summary>
+    internal sealed class PopupCard : VisualElement
+    {
+        private const float Pad = 8;
+        private const float Stripe = 3;
+        private const float BarHeight = 5;
+        private const float PreviewHeight = 96;
+
+        private static readonly Dictionary<string, Color> Colors = new Dictionary<string, Color>
+        {
+            ["info"] = new Color(0.35f, 0.6f, 0.9f), ["warning"] = new Color(0.95f, 0.75f, 0.2f),
+            ["error"] = new Color(0.95f, 0.4f, 0.35f),
+        };
+
+        private readonly PopupList.OpenPopup shown;
+        private readonly PopupList popups;
+        private readonly Pictures pictures;
+        private readonly VisualElement middle = new VisualElement();
+        private readonly VisualElement buttons = new VisualElement();
+        private readonly VisualElement bar = new VisualElement();
+        private readonly VisualElement filled = new VisualElement();
+        private readonly Label note = new Label();
+        private readonly List<KeyValuePair<Button, PopupAction>> counted = new List<KeyValuePair<Button, PopupAction>>();
+        private readonly Dictionary<string, Func<object>> values = new Dictionary<string, Func<object>>();
+
+        internal PopupCard(PopupList.OpenPopup shown, PopupList popups, Pictures pictures)
+        {
+            this.shown = shown;
+            this.popups = popups;
+            this.pictures = pictures;
+            style.flexGrow = 1;
+            style.paddingLeft = style.paddingRight = style.paddingTop = style.paddingBottom = Pad;
+            style.borderLeftWidth = Stripe;
+            style.borderLeftColor = Colors[shown.Popup.Severity];
+            middle.style.flexGrow = 1;
+            buttons.style.flexDirection = FlexDirection.Row;
+            buttons.style.flexWrap = Wrap.Wrap;
+            bar.style.height = BarHeight;
+            filled.style.height = BarHeight;
+            filled.style.backgroundColor = Colors["info"];
+            bar.Add(filled);
+            note.style.whiteSpace = WhiteSpace.Normal;
+            foreach (var each in new[] { Head(), bar, middle, note, buttons }) Add(each);
+            ShowContent();
+            Refresh();
+        }
+
+        /// <summary>Shows the progress, and whether the popup is answered.</summary>
+        internal void Refresh()
+        {
+            bar.style.display = shown.Progress == null ? DisplayStyle.None : DisplayStyle.Flex;
+            filled.style.width = new Length((float)(100 * (shown.Progress ?? 0)), LengthUnit.Percent);
+            note.text = shown.ProgressText.Length > 0 ? shown.ProgressText
+                : shown.IsAnswered ? Texts.Say("Working…") : shown.Problem;
+            note.style.display = note.text.Length == 0 ? DisplayStyle.None : DisplayStyle.Flex;
+            buttons.SetEnabled(!shown.IsAnswered);
+            middle.SetEnabled(!shown.IsAnswered);
+            Count();
+        }
+
+        private VisualElement Head()
+        {
+            var head = new VisualElement();
+            head.style.flexDirection = FlexDirection.Row;
+            var title = new Label(shown.Popup.Title) { tooltip = Severity() };
+            title.style.unityFontStyleAndWeight = FontStyle.Bold;
+            title.style.whiteSpace = WhiteSpace.Normal;
+            title.style.flexGrow = 1;
+            title.style.flexShrink = 1;
+            var close = new Button(() => popups.Dismiss(shown)) { text = "✕", tooltip = Texts.Say("Dismiss") };
+            head.Add(title);
+            head.Add(close);
+            return head;
+        }
+
+        private string Severity()
+        {
+            switch (shown.Popup.Severity)
+            {
+                case "error": return Texts.Say("Error");
+                case "warning": return Texts.Say("Warning");
+                default: return Texts.Say("Note");
+            }
+        }
+
+        private void ShowContent()
+        {
+            middle.Clear();
+            buttons.Clear();
+            counted.Clear();
+            values.Clear();
+            if (shown.Items != null)
+            {
+                var list = new ItemList(shown.Items, pictures);
+                list.Ticked += Count;
+                middle.Add(list);
+            }
+            else
+            {
+                ShowBody();
+            }
+            foreach (var each in shown.Popup.Fields ?? new List<Field>()) AddField(each);
+            foreach (var each in shown.Popup.Actions) AddAction(each);
+            if (shown.Popup.Menu.Count > 0)
+                buttons.Add(new Button(ShowMenu) { text = "⋯", tooltip = Texts.Say("More") });
+            Count();
+        }
+
+        private void ShowBody()
+        {
+            if (shown.Popup.Image != null)
+            {
+                var image = new Image { scaleMode = ScaleMode.ScaleToFit };
+                image.style.height = PreviewHeight;
+                image.image = pictures.Get(
+                    shown.Popup.Image, () => image.image = pictures.Get(shown.Popup.Image, null));
+                middle.Add(image);
+            }
+            var scroll = new ScrollView();
+            scroll.style.flexGrow = 1;
+            var body = new Label(Markup.Rich(shown.Popup.Body)) { enableRichText = true };
+            body.style.whiteSpace = WhiteSpace.Normal;
+            scroll.Add(body);
+            foreach (var link in Markup.Links(shown.Popup.Body))
+                scroll.Add(new Button(() => Application.OpenURL(link.Value)) { text = link.Key, tooltip = link.Value });
+            middle.Add(scroll);
+        }
+
+        private void AddField(Field field)
+        {
+            switch (field.TypeValue)
+            {
+                case "bool":
+                    var box = new Toggle(field.Label) { value = field.Value is bool on && on };
+                    values[field.Name] = () => box.value;
+                    middle.Add(box);
+                    break;
+                case "choice":
+                    var options = field.Options ?? new List<string>();
+                    var choice = new DropdownField(
+                        field.Label, options, Math.Max(0, options.IndexOf(field.Value as string ?? "")));
+                    values[field.Name] = () => choice.value;
+                    middle.Add(choice);
+                    break;
+                default:
+                    var text = new TextField(field.Label)
+                    {
+                        value = Convert.ToString(field.Value, CultureInfo.InvariantCulture) ?? "",
+                    };
+                    values[field.Name] = () => Typed(field, text.value);
+                    middle.Add(text);
+                    break;
+            }
+        }
+
+        /// <summary>Returns what was typed as the field's type; the initial value if it isn't of this type.</summary>
+        private static object Typed(Field field, string text)
+        {
+            var culture = CultureInfo.InvariantCulture;
+            switch (field.TypeValue)
+            {
+                case "int": return long.TryParse(text, NumberStyles.Integer, culture, out var whole) ? whole : field.Value;
+                case "float": return double.TryParse(text, NumberStyles.Float, culture, out var real) ? real : field.Value;
+                default: return text;
+            }
+        }
+
+        private void AddAction(PopupAction action)
+        {
+            var button = new Button(() => Choose(action)) { text = action.Label };
+            if (action.Style == "primary") button.style.unityFontStyleAndWeight = FontStyle.Bold;
+            if (action.Style == "danger") button.style.color = Colors["error"];
+            buttons.Add(button);
+            if (action.LabelOne.Length > 0 && shown.Items != null)
+                counted.Add(new KeyValuePair<Button, PopupAction>(button, action));
+        }
+
+        private void Count()
+        {
+            foreach (var each in counted)
+            {
+                var count = shown.Items.Count;
+                each.Key.SetEnabled(count > 0);
+                each.Key.text = count == 0 ? each.Value.Label
+                    : count == 1 ? each.Value.LabelOne
+                    : each.Value.LabelMany.Replace("{count}", count.ToString(CultureInfo.InvariantCulture));
+            }
+        }
+
+        private void ShowMenu()
+        {
+            var menu = new GenericMenu();
+            foreach (var each in shown.Popup.Menu)
+            {
+                // A slash would make a submenu.
+                menu.AddItem(new GUIContent(each.Label.Replace("/", "\u2215")), false, () => Choose(each));
+            }
+            menu.ShowAsContext();
+        }
+
+        private void Choose(PopupAction action)
+        {
+            if (action.Choices.Count > 0) ShowChoices(action);
+            else Answer(action, null);
+        }
+
+        private void Answer(PopupAction action, List<string> choices)
+        {
+            Dictionary<string, object> given = null;
+            if (values.Count > 0)
+            {
+                given = new Dictionary<string, object>();
+                foreach (var each in values) given[each.Key] = each.Value();
+            }
+            popups.Answer(shown, action.Id, choices, given);
+        }
+
+        /// <summary>Shows the lines of an action, in place of the content, before it is sent.</summary>
+        private void ShowChoices(PopupAction action)
+        {
+            middle.Clear();
+            buttons.Clear();
+            counted.Clear();
+            var boxes = new List<KeyValuePair<string, Toggle>>();
+            var scroll = new ScrollView();
+            scroll.style.flexGrow = 1;
+            foreach (var each in action.Choices)
+            {
+                var box = new Toggle { text = each.Label, value = each.Checked, tooltip = each.Detail };
+                boxes.Add(new KeyValuePair<string, Toggle>(each.Id, box));
+                scroll.Add(box);
+                if (each.Detail.Length == 0) continue;
+                var detail = new Label(each.Detail);
+                detail.style.whiteSpace = WhiteSpace.Normal;
+                detail.style.opacity = 0.75f;
+                scroll.Add(detail);
+            }
+            middle.Add(scroll);
+            var confirm = new Button(() => Answer(action, Ticked(boxes))) { text = action.Label };
+            confirm.style.unityFontStyleAndWeight = FontStyle.Bold;
+            buttons.Add(confirm);
+            buttons.Add(new Button(ShowContent) { text = Texts.Say("Back") });
+        }
+
+        private static List<string> Ticked(List<KeyValuePair<string, Toggle>> boxes)
+        {
+            var ticked = new List<string>();
+            foreach (var each in boxes)
+                if (each.Value.value) ticked.Add(each.Key);
+            return ticked;
+        }
+    }
+}

@@ -1,0 +1,194 @@
+"""The package in a fake editor, beside a real daemon; the fakes throw where Unity does."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bridge_unity.plugin import UnityProjects
+from tests.unity.editor.conftest import NORMAL_MAP, Daemon
+from tests.unity.editor.session import PACKAGE, Session
+from tools import csharp
+from tools.generators import unity_meta
+from tools.generators._first_party import release
+
+HERE = Path(__file__).parent
+SOURCES = (PACKAGE / "Editor", HERE / "fakes", HERE / "PackageDriver.cs")
+STEPS = ("2021.3", "2022.1", "2022.2", "2022.3", "2023.1", "6000.0", "6000.1", "6000.2", "6000.3")
+"""Versions whose `UNITY_…_OR_NEWER` Unity defines."""
+PROJECT = "2022.3.62f1"
+OTHER = "Assets/materials/wall_normal.png"
+WRONG = {"textureType": "Default", "sRGBTexture": True}
+
+Open = Callable[..., Session]
+
+
+def defines(version: str) -> list[str]:
+    return [f"UNITY_{step.replace('.', '_')}_OR_NEWER" for step in STEPS[: STEPS.index(version) + 1]]
+
+
+@pytest.fixture(scope="module")
+def editors(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+    """The compiled package with its fakes, by version and runtime."""
+    if not csharp.is_ready():
+        assert not os.environ.get("POPBRIDGE_REQUIRE_ENGINES"), "python tools/csharp.py"
+        pytest.skip("Roslyn or Mono isn't there: python tools/csharp.py")
+    folder = tmp_path_factory.mktemp("package")
+    wanted = [(version, "mono") for version in ("2021.3", "2022.3", "6000.0", "6000.3")]
+    wanted.append(("2022.3", "coreclr"))
+    programs = {key: folder / "-".join(key) / "Package.exe" for key in wanted}
+    for program in programs.values():
+        program.parent.mkdir()
+    said = csharp.compile_programs(
+        *({"out": program, "sources": SOURCES, "runtime": runtime, "defines": defines(version)}
+          for (version, runtime), program in programs.items())
+    )  # fmt: skip
+    assert said == [[]] * len(programs)
+    return programs
+
+
+@pytest.fixture
+def editor(
+    editors: dict[tuple[str, str], Path], runtime: str, project: Path, daemon: Daemon
+) -> Iterator[Open]:
+    started: list[Session] = []
+
+    def open_editor(mode: str = "window") -> Session:
+        command = csharp.commands(editors["2022.3", runtime])[runtime]
+        started.append(Session(command, project, Path(PROJECT), daemon.env, version=mode))
+        return started[-1]
+
+    yield open_editor
+    for each in started:
+        each.close()
+
+
+def options(project: Path, file: str = NORMAL_MAP) -> dict[str, object]:
+    asset = UnityProjects().texture(project, file)
+    assert asset is not None and asset.options is not None
+    return {name: asset.options[name] for name in WRONG}
+
+
+def errors(project: Path) -> list[dict[str, str]]:
+    """The errors of the last reply, as the package stored it."""
+    state = msgspec.msgpack.decode((project / "Library/PopBridge.state").read_bytes())
+    found: list[dict[str, str]] = state["replies"][-1]["message"]["value"]["errors"]
+    return found
+
+
+def report(session: Session, *files: str) -> None:
+    """Imports textures and lets PopBridge read the project; waits for the popup on them."""
+    session.wait("opened")
+    session.order("import", *files)
+    session.wait("popup", "project.allow")
+    session.order("press", "0")
+    session.wait("popup", "texture.import")
+
+
+def test_a_press_changes_the_settings_and_another_takes_them_back(editor: Open, project: Path) -> None:
+    session = editor()
+    assert options(project) == WRONG
+    report(session, NORMAL_MAP)
+    session.order("press", "0")
+    session.wait("popup", "texture.applied")
+    assert options(project)["textureType"] == "NormalMap"
+    session.order("press", "0")
+    session.wait("imported", NORMAL_MAP)
+    session.wait("popup")
+    assert options(project) == WRONG
+    session.order("idle")
+    assert session.wait("idle") == ["0"]
+
+
+def test_popups_and_their_ticks_outlive_a_domain_reload(editor: Open, project: Path) -> None:
+    before = editor()
+    report(before, NORMAL_MAP)
+    before.close()
+    after = editor()
+    assert after.wait("opened")[1] == "True"
+    after.order("open")
+    assert after.wait("open") == ["texture.import"]
+    after.order("show")
+    after.order("press", "0")
+    after.wait("popup", "texture.applied")
+    assert options(project)["textureType"] == "NormalMap"
+
+
+def test_what_is_unticked_stays(editor: Open, project: Path) -> None:
+    shutil.copy(project / NORMAL_MAP, project / OTHER)
+    meta = (project / f"{NORMAL_MAP}.meta").read_text(encoding="utf-8")
+    (project / f"{OTHER}.meta").write_text(re.sub("guid: .", "guid: 0", meta), encoding="utf-8")
+    session = editor()
+    report(session, NORMAL_MAP, OTHER)
+    session.order("untick", NORMAL_MAP)
+    assert session.wait("ticked") == ["1"]
+    session.order("press", "0")
+    session.wait("popup", "texture.applied")
+    assert options(project) == WRONG
+    assert options(project, OTHER)["textureType"] == "NormalMap"
+
+
+def test_another_import_script_is_reported_and_not_fought(editor: Open, project: Path) -> None:
+    session = editor()
+    report(session, NORMAL_MAP)
+    session.order("fight")
+    session.order("press", "0")
+    session.wait("popup")
+    assert any("textureType" in error["message"] for error in errors(project))
+    assert options(project)["textureType"] == "Default"
+    assert sum(event[0] == "imported" for event in session.seen) == 2
+
+
+def test_a_read_only_file_stays_as_it_is(editor: Open, project: Path) -> None:
+    session = editor()
+    report(session, NORMAL_MAP)
+    meta = project / f"{NORMAL_MAP}.meta"
+    meta.chmod(0o444)
+    session.order("press", "0")
+    session.wait("popup")
+    assert [f"{NORMAL_MAP}.meta" in error["message"] for error in errors(project)] == [True]
+    assert options(project) == WRONG
+    assert not any(event[0] == "exception" for event in session.seen)
+
+
+@pytest.mark.parametrize("mode", ["worker", "batch"])
+def test_it_is_silent_in_import_workers_and_batch_mode(editor: Open, project: Path, mode: str) -> None:
+    assert editor(mode).wait("silent") == ["True"]
+    assert not (project / "Library").exists()
+
+
+def test_each_asset_of_the_package_has_a_meta_file_with_its_own_guid() -> None:
+    metas = {path.removesuffix(".meta") for path in map(str, PACKAGE.rglob("*.meta"))}
+    assert metas == {str(PACKAGE / asset) for asset in unity_meta.assets()}
+    for path, text in unity_meta.files().items():
+        assert (unity_meta.ROOT / path).read_text(encoding="utf-8") == text
+    guids = [re.search("guid: ([0-9a-f]{32})\n", text) for text in unity_meta.files().values()]
+    assert len({found[1] for found in guids if found}) == len(guids)
+
+
+def test_the_package_has_the_version_of_the_release() -> None:
+    package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
+    assert (package["name"], package["version"]) == (unity_meta.NAME, release())
+
+
+def test_no_hook_makes_unity_import_all_textures_again() -> None:
+    hooks = re.compile(r"void (On(?:Pre|Post)process\w+)\(")
+    found = [name for file in PACKAGE.rglob("*.cs") for name in hooks.findall(file.read_text("utf-8"))]
+    assert found == ["OnPostprocessAllAssets"]
+
+
+def test_every_text_has_a_translation() -> None:
+    said = re.compile(r'Texts\.Say\(\s*"([^"]+)"')
+    texts = {text for file in PACKAGE.rglob("*.cs") for text in said.findall(file.read_text("utf-8"))}
+    chinese = json.loads((PACKAGE / "Editor/Texts/zh_CN.json").read_text(encoding="utf-8"))
+    assert texts == set(chinese)
+    names = re.compile(r"\{\w+\}")
+    for english, translated in chinese.items():
+        assert sorted(names.findall(english)) == sorted(names.findall(translated))
