@@ -185,7 +185,7 @@ def certificate(paths: Paths, registry: Registry) -> Results:
         )
         return
     # cryptography takes a tenth of a second to load.
-    from bridge.server import certificates
+    from bridge.server.access import certificates
 
     try:
         leaf = certificates.load(settings, paths)
