@@ -24,7 +24,7 @@ from bridge.commands import doctor as doctor_module
 from bridge.doctor import daemon as daemon_checks
 from bridge.doctor import machine
 from bridge.paths import ConnectionFile, Paths
-from bridge.server import certificates
+from bridge.server.access import certificates
 from bridge.store.addon_manifests import Manifest, Manifests, digest
 from bridge.store.audit_log import AuditLog
 from tests.commands.shell import one_line, tree
