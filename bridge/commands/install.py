@@ -134,7 +134,7 @@ def _summary(changes: Sequence[AssetChange], project: Path, *, remove: bool) -> 
         return text("{project}: the addon is removed.", project=project)
     if any(change.what == "created" for change in changes):
         return text(
-            "{project}: the addon is installed. Open the project; its PopBridge dock does the rest.",
+            "{project}: the addon is installed. Open the project to use it.",
             project=project,
         )
     return text("{project}: the addon is updated. Reopen the project to use it.", project=project)
