@@ -32,6 +32,7 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mapping[st
     three, four = popbridge_adapters()
     with world(three) as first, world(four) as second:
         second.env["POPBRIDGE_HOME"] = first.env["POPBRIDGE_HOME"]
+        first.env["POPBRIDGE_ROOTS"] = f"{first.project},{second.project}"
         for made in (first, second):
             prepare(made, made.adapter)
         yield {three.name: first, four.name: second}

@@ -33,6 +33,10 @@ public static class PackageDriver
         EditorBridge.Session.Opened += ready => Fake.Say("opened", ready.Session, ready.Resumed.ToString());
         EditorBridge.Popups.Shown += popup => Fake.Say(
             "popup", popup.Popup.Kind, popup.Popup.Id.ToString(), (popup.Items?.Count ?? 0).ToString());
+        EditorBridge.Popups.Changed += popup =>
+        {
+            if (popup?.Items != null && popup.Popup.ItemsBlob != null) Fake.Say("items", popup.Items.Count.ToString());
+        };
         for (;;)
         {
             EditorApplication.update?.Invoke();

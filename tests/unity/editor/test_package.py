@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -25,6 +26,8 @@ STEPS = ("2021.3", "2022.1", "2022.2", "2022.3", "2023.1", "6000.0", "6000.1", "
 """Versions whose `UNITY_…_OR_NEWER` Unity defines."""
 PROJECT = "2022.3.62f1"
 OTHER = "Assets/materials/wall_normal.png"
+MANY = 210
+"""Textures of an import that is sent in two ticks."""
 WRONG = {"textureType": "Default", "sRGBTexture": True}
 
 Open = Callable[..., Session]
@@ -76,6 +79,14 @@ def options(project: Path, file: str = NORMAL_MAP) -> dict[str, object]:
     return {name: asset.options[name] for name in WRONG}
 
 
+def copy(project: Path, file: str) -> None:
+    """Adds the normal map under another name."""
+    shutil.copy(project / NORMAL_MAP, project / file)
+    meta = (project / f"{NORMAL_MAP}.meta").read_text(encoding="utf-8")
+    guid = hashlib.md5(file.encode(), usedforsecurity=False).hexdigest()
+    (project / f"{file}.meta").write_text(re.sub("guid: .*", f"guid: {guid}", meta), encoding="utf-8")
+
+
 def errors(project: Path) -> list[dict[str, str]]:
     """The errors of the last reply, as the package stored it."""
     state = msgspec.msgpack.decode((project / "Library/PopBridge.state").read_bytes())
@@ -108,8 +119,11 @@ def test_a_press_changes_the_settings_and_another_takes_them_back(editor: Open, 
 
 
 def test_popups_and_their_ticks_outlive_a_domain_reload(editor: Open, project: Path) -> None:
+    copy(project, OTHER)
     before = editor()
-    report(before, NORMAL_MAP)
+    report(before, NORMAL_MAP, OTHER)
+    before.order("untick", NORMAL_MAP)
+    before.wait("ticked", "1")
     before.close()
     after = editor()
     assert after.wait("opened")[1] == "True"
@@ -118,13 +132,12 @@ def test_popups_and_their_ticks_outlive_a_domain_reload(editor: Open, project: P
     after.order("show")
     after.order("press", "0")
     after.wait("popup", "texture.applied")
-    assert options(project)["textureType"] == "NormalMap"
+    assert options(project) == WRONG
+    assert options(project, OTHER)["textureType"] == "NormalMap"
 
 
 def test_what_is_unticked_stays(editor: Open, project: Path) -> None:
-    shutil.copy(project / NORMAL_MAP, project / OTHER)
-    meta = (project / f"{NORMAL_MAP}.meta").read_text(encoding="utf-8")
-    (project / f"{OTHER}.meta").write_text(re.sub("guid: .", "guid: 0", meta), encoding="utf-8")
+    copy(project, OTHER)
     session = editor()
     report(session, NORMAL_MAP, OTHER)
     session.order("untick", NORMAL_MAP)
@@ -133,6 +146,21 @@ def test_what_is_unticked_stays(editor: Open, project: Path) -> None:
     session.wait("popup", "texture.applied")
     assert options(project) == WRONG
     assert options(project, OTHER)["textureType"] == "NormalMap"
+
+
+@pytest.mark.parametrize("runtime", ["mono"], indirect=True)
+def test_an_import_of_many_ticks_is_one_popup(editor: Open, project: Path) -> None:
+    files = [f"Assets/materials/wall{number}_normal.png" for number in range(MANY)]
+    for file in files:
+        copy(project, file)
+    session = editor()
+    session.wait("opened")
+    session.order("import", *files)
+    session.wait("popup", "project.allow")
+    session.order("press", "0")
+    session.wait("popup", "texture.import")
+    # The list doesn't fit into a frame.
+    assert session.wait("items") == [str(MANY)]
 
 
 def test_another_import_script_is_reported_and_not_fought(editor: Open, project: Path) -> None:

@@ -14,6 +14,9 @@ namespace PopBridge.Editor
         private const string ServerKey = "PopBridge.server";
         private const int FrameReserve = 512;
 
+        /// <summary>Textures that are sent in one tick: more would hold up the editor.</summary>
+        private const int AtOnce = 200;
+
         /// <summary>A daemon that has run for so long has read what was reported, seconds.</summary>
         private const double ReadS = 60.0;
 
@@ -24,7 +27,7 @@ namespace PopBridge.Editor
         private readonly List<KeyValuePair<string, double>> recent = new List<KeyValuePair<string, double>>();
         private readonly List<object> described = new List<object>();
         private readonly List<string> describedPaths = new List<string>();
-        private long batch;
+        private long batch = 1;
 
         internal ImportReporter(EditorSession session)
         {
@@ -46,7 +49,7 @@ namespace PopBridge.Editor
 
         public void IgnoreNothing() => ignored.Clear();
 
-        /// <summary>Describes textures until `deadline`, and reports them once all are described.</summary>
+        /// <summary>Describes textures until `deadline`, and reports them, the last ones once all are described.</summary>
         public void Tick(double deadline)
         {
             if (pending.Count == 0 && described.Count == 0) return;
@@ -55,9 +58,11 @@ namespace PopBridge.Editor
             while (pending.Count > 0)
             {
                 Describe(pending.Dequeue());
-                if (EditorApplication.timeSinceStartup >= deadline) break;
+                if (described.Count > AtOnce || EditorApplication.timeSinceStartup >= deadline) break;
             }
-            if (pending.Count == 0) Send();
+            if (pending.Count == 0) Send(described.Count, false);
+            // The end of the import needs a texture to be sent with.
+            else if (described.Count > AtOnce) Send(AtOnce, true);
         }
 
         /// <summary>Keeps what isn't reported, or perhaps not read, over a domain reload.</summary>
@@ -94,32 +99,33 @@ namespace PopBridge.Editor
             });
         }
 
-        private void Send()
+        /// <summary>Sends the first `count` textures; `more` of the same import follow.</summary>
+        private void Send(int count, bool more)
         {
-            if (described.Count == 0) return;
-            batch++;
-            var frames = Frames();
+            if (count == 0) return;
+            var frames = Frames(described.GetRange(0, count));
             for (var each = 0; each < frames.Count; each++)
             {
                 var data = new Dictionary<string, object>
                 {
-                    ["batch"] = batch, ["more"] = each < frames.Count - 1, ["assets"] = frames[each],
+                    ["batch"] = batch, ["more"] = more || each < frames.Count - 1, ["assets"] = frames[each],
                 };
-                // Reported again, all of it, when the connection is back.
+                // Reported again, all of them, when the connection is back.
                 if (!session.Report("asset.imported", data)) return;
             }
-            foreach (var path in describedPaths)
+            if (!more) batch++;
+            foreach (var path in describedPaths.GetRange(0, count))
                 recent.Add(new KeyValuePair<string, double>(path, EditorApplication.timeSinceStartup));
             DropOld();
-            described.Clear();
-            describedPaths.Clear();
+            described.RemoveRange(0, count);
+            describedPaths.RemoveRange(0, count);
         }
 
-        private List<List<object>> Frames()
+        private static List<List<object>> Frames(List<object> assets)
         {
             var frames = new List<List<object>> { new List<object>() };
             var size = 0;
-            foreach (var asset in described)
+            foreach (var asset in assets)
             {
                 var own = Msgpack.Pack(asset).Length;
                 if (size > 0 && size + own > Wire.MaxFrame - FrameReserve)

@@ -9,6 +9,9 @@ namespace PopBridge.Editor
     {
         private const string Root = "Tools/PopBridge/";
 
+        /// <summary>In the context menu of the Project window.</summary>
+        private const string Context = "Assets/Check with PopBridge";
+
         private static readonly List<string> Locales = new List<string> { "", "en", "zh-CN" };
 
         [MenuItem(Root + "Show", false, 1)]
@@ -26,6 +29,7 @@ namespace PopBridge.Editor
             EditorBridge.Session != null && EditorBridge.Session.State == Connection.EditorSession.Status.Searching;
 
         [MenuItem(Root + "Check selected textures", false, 20)]
+        [MenuItem(Context, false, 1100)]
         private static void Check()
         {
             var folders = new List<string>();
@@ -41,6 +45,7 @@ namespace PopBridge.Editor
         }
 
         [MenuItem(Root + "Check selected textures", true)]
+        [MenuItem(Context, true)]
         private static bool CanCheck() => EditorBridge.Session != null && Selection.assetGUIDs.Length > 0;
 
         [SettingsProvider]

@@ -83,6 +83,12 @@ namespace PopBridge.Editor
             return found;
         }
 
+        /// <summary>Ticks these leaves and no others.</summary>
+        public void SetChecked(ICollection<string> ids)
+        {
+            foreach (var each in leaves) SetTicked(each, ids.Contains(each.Item.Id));
+        }
+
         /// <summary>Takes over what was open in the popup whose place this one takes.</summary>
         public void TakeOver(ItemModel earlier)
         {

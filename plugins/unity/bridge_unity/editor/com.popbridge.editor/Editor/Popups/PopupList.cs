@@ -89,7 +89,10 @@ namespace PopBridge.Editor
         /// <summary>Keeps the open popups over a domain reload, after which the daemon doesn't send them again.</summary>
         public void Suspend()
         {
-            var maps = open.ConvertAll(each => (object)each.Popup.ToMap());
+            var maps = open.ConvertAll(each => (object)new Dictionary<string, object>
+            {
+                ["popup"] = each.Popup.ToMap(), ["checked"] = each.Items?.Checked(),
+            });
             SessionState.SetString(Key, maps.Count == 0 ? "" : Convert.ToBase64String(Msgpack.Pack(maps)));
         }
 
@@ -98,8 +101,13 @@ namespace PopBridge.Editor
             var stored = SessionState.GetString(Key, "");
             if (stored.Length == 0) return;
             var data = Convert.FromBase64String(stored);
-            foreach (var map in (List<object>)Msgpack.Unpack(data, data.Length))
-                if (Messages.Decode(Msgpack.Pack(map)) is Popup popup) Insert(popup);
+            foreach (Dictionary<string, object> map in (List<object>)Msgpack.Unpack(data, data.Length))
+            {
+                if (!(Messages.Decode(Msgpack.Pack(map["popup"])) is Popup popup)) continue;
+                var shown = Insert(popup);
+                if (map["checked"] is List<object> ticks)
+                    shown.Items?.SetChecked(ticks.ConvertAll(each => (string)each));
+            }
         }
 
         private void Send(OpenPopup popup, Answer answer)
@@ -164,8 +172,9 @@ namespace PopBridge.Editor
 
         private void OnOpened(Ready ready)
         {
-            if (!ready.Resumed) return;
-            open.RemoveAll(each => !each.IsAnswered && (ready.Popups == null || !ready.Popups.Contains(each.Popup.Id)));
+            // A new session gets its popups again; a resumed one names those that are still open.
+            open.RemoveAll(each => !ready.Resumed
+                || !each.IsAnswered && (ready.Popups == null || !ready.Popups.Contains(each.Popup.Id)));
             Changed?.Invoke(null);
         }
 
