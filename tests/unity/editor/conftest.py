@@ -25,8 +25,8 @@ class Daemon:
     """A daemon in a home of its own; it can be ended and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self.env = {**csharp.environment(), "POPBRIDGE_HOME": str(folder / "home"),
-                    "POPBRIDGE_HEARTBEAT_S": "0.5"}  # fmt: skip
+        own = {"POPBRIDGE_HOME": str(folder / "home"), "POPBRIDGE_ROOTS": str(folder)}
+        self.env = {**csharp.environment(), **own, "POPBRIDGE_HEARTBEAT_S": "0.5"}
         self.paths = Paths.find(self.env)
         self.file = self.paths.connection_file
         self._log = folder / "log.txt"
