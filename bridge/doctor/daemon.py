@@ -185,7 +185,7 @@ def certificate(paths: Paths, registry: Registry) -> Results:
         )
         return
     # cryptography takes a tenth of a second to load.
-    from bridge.server.access import certificates
+    from bridge.server.access import certificates, tls
 
     try:
         leaf = certificates.load(settings, paths)
@@ -204,7 +204,7 @@ def certificate(paths: Paths, registry: Registry) -> Results:
             text("{file} isn't valid yet.", file=leaf.file),
             text("Check this machine's clock."),
         )
-    elif settings["host"] not in ("0.0.0.0", "::") and not leaf.covers(settings["host"]):
+    elif settings["host"] not in tls.ANY and not leaf.covers(settings["host"]):
         yield Check(
             name,
             "error",

@@ -32,7 +32,7 @@ CHUNK_BYTES = 64 << 10
 """Bytes of the value encrypted at once."""
 _KEY = slice(len(MAGIC), len(MAGIC) + KEY_BYTES + OVERHEAD)
 _SEALED_CHUNK = CHUNK_BYTES + TAG_BYTES
-MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")  # nosec B108: only private folders are made there
 """Linux's file system in memory."""
 
 
@@ -157,16 +157,23 @@ class PlainCopies:
         with contextlib.suppress(FileExistsError):
             self.folder.mkdir(mode=0o700)
             return
-        # Everyone may create names in the folder of files in memory.
-        if sys.platform != "win32":
-            found = self.folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-                raise PermissionError(errno.EPERM, "not a folder of this user alone", str(self.folder))
+        if not self._is_own():
+            raise PermissionError(errno.EPERM, "not a folder of this user alone", str(self.folder))
+
+    def _is_own(self) -> bool:
+        """Whether the folder is this user's alone: everyone may create names, and links, beside it in memory.
+
+        Raises OSError if there is none.
+        """
+        if sys.platform == "win32":
+            return True
+        found = self.folder.lstat()
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
     def expire(self, before: float) -> None:
         """Deletes the copies that weren't used since `before`. Raises OSError."""
         try:
-            entries = list(self.folder.iterdir())
+            entries = list(self.folder.iterdir()) if self._is_own() else []
         except FileNotFoundError:
             return
         for entry in entries:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from bridge.core.errors import RequestError
+from bridge.store import blob_encryption
 from bridge.store.blob_encryption import (
     CHUNK_BYTES,
     convert_file,
@@ -156,3 +158,19 @@ async def test_blobs_of_other_projects_stay_as_they_are(start: Start, tmp_path: 
             inputs=[{"name": "t", "path": str(tmp_path / "texture.bin")}],
         )  # fmt: skip
     assert (daemon.paths.blobs / made["outputs"][0]["blob"]).read_bytes() == MARK + b"!"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="others have no folder of files in memory")
+def test_copies_are_never_deleted_through_a_link_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everyone may create names in the folder of files in memory, and this one can be foretold."""
+    mine = tmp_path / "documents"
+    mine.mkdir(mode=0o700)
+    (mine / "novel.txt").write_text("the only copy")
+    place = tmp_path / "memory"
+    place.symlink_to(mine)
+    monkeypatch.setattr(blob_encryption, "_memory_folder", lambda blobs: place)
+    copies = blob_encryption.PlainCopies(tmp_path / "blobs", Vault([OLD]))
+    copies.close()
+    assert (mine / "novel.txt").read_text() == "the only copy"
