@@ -271,6 +271,11 @@ class ConnectionFile(Struct):
                 )
             raise UserError(message) from None
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether the daemon runs on another machine, which `popbridge join` has joined."""
+        return self.pid == 0
+
     def write(self, path: Path) -> None:
         """Writes the file atomically, readable by its owner only."""
         fields = msgspec.to_builtins(self)

@@ -44,8 +44,8 @@ LOOK_S = 1.0
 def pair(scopes: tuple[str, ...]) -> None:
     """Show a code that lets another machine in.
 
-    Type the code there, after `popbridge join`. It is valid once, for two minutes. `popbridge tokens` lists
-    the devices and revokes them.
+    Type the code there, after `popbridge join`. It is valid once, for two minutes. `popbridge tokens list`
+    shows the devices, and `popbridge tokens revoke` ends their access.
     """
     asyncio.run(_offer(list(scopes)))
 
@@ -75,8 +75,14 @@ async def _offer(scopes: list[str]) -> None:
 
 async def _wait(client: Client) -> None:
     """Waits until a device has used the code. Raises UserError if none has."""
+    tries = told = pairing.MAX_TRIES
     while True:
         found = await _ask(client, "GET", b"", OfferState)
+        # An attempt that is right takes a moment too.
+        if found.state == "waiting" and found.tries_left == tries < told:
+            show_notice(text("A device tried a wrong code. Tries left: {left}.", left=tries))
+            told = tries
+        tries = found.tries_left
         if found.state == "paired":
             click.echo(
                 say(text("{device} is paired. `popbridge tokens list` shows it.", device=found.device))
@@ -150,9 +156,12 @@ def _check() -> None:
 
 
 def _leave(paths: Paths) -> None:
-    file = ConnectionFile.read(paths.connection_file)
-    if file.pid:
-        raise UserError(text("The daemon runs on this machine; there is nothing to leave."))
+    try:
+        joined = (file := ConnectionFile.read(paths.connection_file)).is_joined
+    except UserError:
+        joined = False
+    if not joined:
+        raise UserError(text("This machine has joined no daemon, so there is nothing to leave."))
     paths.connection_file.unlink()
     paths.ca_file.unlink(missing_ok=True)
     click.echo(
@@ -172,7 +181,7 @@ def _refuse_beside_daemon(paths: Paths) -> None:
         file = ConnectionFile.read(paths.connection_file)
     except UserError:
         return
-    if file.pid:
+    if not file.is_joined:
         raise UserError(
             text(
                 "A daemon runs on this machine (process {pid}). Stop it first, so editors use the other.",

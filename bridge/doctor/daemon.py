@@ -179,6 +179,13 @@ def holder(number: int) -> tuple[int, str] | None:
 def certificate(paths: Paths, registry: Registry) -> Results:
     """Checks the certificate that an encrypted daemon shows."""
     name, settings = "daemon.certificate", settings_of(paths, registry)
+    with contextlib.suppress(UserError):
+        file = ConnectionFile.read(paths.connection_file)
+        if file.is_joined:
+            yield Check(
+                name, "ok", text("This machine has joined PopBridge at {address}.", address=file.http)
+            )
+            return
     if settings["tls"] == "off":
         yield Check(
             name, "ok", text("Connections aren't encrypted (setting `tls`); only this machine can connect.")

@@ -391,10 +391,27 @@ def _lock(paths: Paths) -> Iterator[HomeLock]:
             raise UserError(_is_running(paths)) from None
         except OSError as error:
             raise _cant_use(paths, error) from None
+        _refuse_joined(paths)
         # One that was killed left it, and its port may be another user's program's by now.
         with contextlib.suppress(OSError):
             paths.connection_file.unlink()
         yield lock
+
+
+def _refuse_joined(paths: Paths) -> None:
+    """Raises UserError if this machine's editors use a daemon elsewhere, which a daemon here would replace."""
+    try:
+        file = ConnectionFile.read(paths.connection_file)
+    except UserError:
+        return
+    if file.is_joined:
+        raise UserError(
+            text(
+                "This machine has joined PopBridge at {address}. Run `popbridge join --leave` to use a daemon "
+                "here.",
+                address=file.http,
+            )
+        )
 
 
 def _cant_use(paths: Paths, error: OSError) -> UserError:

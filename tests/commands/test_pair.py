@@ -107,3 +107,16 @@ def test_a_code_nobody_waits_for_is_withdrawn(
     offered.send_signal(signal.SIGINT)
     offered.wait(30)
     assert join(device, address, typed=f"{offered.code}\n").returncode != 0
+
+
+def test_a_machine_that_has_joined_starts_no_daemon_of_its_own(
+    daemon: ProcessDaemon, device: Path, address: str, offered: Any
+) -> None:
+    assert join(device, address, "--name", "desk", typed=f"{offered.code}\n").returncode == 0
+    written = paths_in(device).connection_file.read_bytes()
+    served = subprocess.run(
+        [*COMMAND, "serve"], capture_output=True, text=True, env=environment(device), timeout=60
+    )
+    assert served.returncode == 2 and "popbridge join --leave" in served.stderr
+    assert paths_in(device).connection_file.read_bytes() == written
+    assert join(device, "--leave").returncode == 0
