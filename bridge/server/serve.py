@@ -399,7 +399,7 @@ def _lock(paths: Paths) -> Iterator[HomeLock]:
 
 
 def _refuse_joined(paths: Paths) -> None:
-    """Raises UserError if this machine's editors use a daemon elsewhere, which a daemon here would replace."""
+    """Raises UserError if this machine's editors use a daemon elsewhere, whose place it would take."""
     try:
         file = ConnectionFile.read(paths.connection_file)
     except UserError:
@@ -407,8 +407,8 @@ def _refuse_joined(paths: Paths) -> None:
     if file.is_joined:
         raise UserError(
             text(
-                "This machine has joined PopBridge at {address}. Run `popbridge join --leave` to use a daemon "
-                "here.",
+                "This machine has joined PopBridge at {address}. Run `popbridge join --leave` to use a "
+                "daemon here.",
                 address=file.http,
             )
         )
