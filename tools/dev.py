@@ -149,12 +149,10 @@ def parts(engines: bool, coverage: bool) -> Iterator[tuple[str, list[str]]]:
     yield "unsafe calls", ["bandit", "-q", "-c", "pyproject.toml", "-r", "bridge", "accel", "plugins"]
     yield "advisories", ["tools.advisories"]
     measure = ["--cov", "--cov-report="] if coverage else []
-    report = ["--cov-report=term:skip-covered", "--cov-fail-under=90"] if coverage else []
-    last = [] if engines else report
-    yield "tests", ["pytest", *PROGRESS, "-m", "not engine", *PARALLEL, *measure, *last]
-    if engines:
-        append = ["--cov-append", *report] if coverage else []
-        yield "tests in editors", ["pytest", *PROGRESS, "-m", "engine", *measure, *append]
+    report = ["--cov-append", "--cov-report=term:skip-covered", "--cov-fail-under=90"] if coverage else []
+    yield "tests", ["pytest", *PROGRESS, "-m", "not engine and not alone", *PARALLEL, *measure]
+    name, chosen = ("tests in editors", "engine or alone") if engines else ("tests that run alone", "alone")
+    yield name, ["pytest", *PROGRESS, "-m", chosen, *measure, *report]
     if coverage:
         core = ["report", "--include=bridge/core/*", "--fail-under=100", "--skip-covered"]
         yield "coverage of bridge/core", ["coverage", *core]

@@ -232,6 +232,7 @@ def test_axe_finds_nothing(opened: Any, theme: str, width: int) -> None:
             assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
 
 
+@pytest.mark.alone
 def test_five_thousand_textures_open_at_once(opened: Any) -> None:
     page = opened(project(5000))
     timing = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"

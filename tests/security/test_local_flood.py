@@ -23,6 +23,8 @@ from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
 from tests.server.pages import bearer, page
 from tests.server.wire import Wire, dial, identity, session
 
+pytestmark = pytest.mark.alone
+
 ECHOES = 200
 DESCRIPTORS = 200
 

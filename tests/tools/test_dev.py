@@ -41,6 +41,8 @@ def test_help_is_printed_and_nothing_is_installed_or_run(
     assert "usage: python tools/dev.py" in capsys.readouterr().out
 
 
+BESIDE, EDITORS = "not engine and not alone", "engine or alone"
+ALONE = "tests that run alone"
 LINTS = ["format", "lint", "types", "unsafe calls", "advisories"]
 
 
@@ -67,8 +69,8 @@ def test_arguments_of_pytest_arrive_in_their_order(commands: list[list[str]]) ->
 @pytest.mark.parametrize(
     ("given", "installs", "runs"),
     [
-        ([], False, [*LINTS, "tests"]),
-        (["--coverage"], False, [*LINTS, "tests", "coverage of bridge/core"]),
+        ([], False, [*LINTS, "tests", ALONE]),
+        (["--coverage"], False, [*LINTS, "tests", ALONE, "coverage of bridge/core"]),
         (["--engines"], True, [*LINTS, "tests", "tests in editors"]),
     ],
 )
@@ -93,14 +95,14 @@ def test_editors_are_tested_by_themselves_and_whatever_else_fails(
 
     def ends(command: list[str], env: Any) -> int:
         commands.append(command[2:])
-        return most if "not engine" in command else editors if "engine" in command else 0
+        return most if BESIDE in command else editors if EDITORS in command else 0
 
     monkeypatch.setattr(dev, "run", ends)
     # Below 0 on POSIX: by a signal.
     assert dev.run_parts(list(dev.parts(engines=True, coverage=True)), {}) == (most or editors)
     first, second, *rest = commands[len(LINTS) :]
-    assert "not engine" in first and "-n" in first
-    assert "engine" in second and "-n" not in second
+    assert BESIDE in first and "-n" in first
+    assert EDITORS in second and "-n" not in second
     assert "--cov-append" in second, "what both parts cover is counted together"
     if most or editors:
         assert rest == []

@@ -224,6 +224,7 @@ async def test_a_file_that_no_memory_is_left_to_open_moves_to_a_new_worker(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+@pytest.mark.alone
 async def test_a_memory_limit_too_small_for_libraries_is_reported_as_such(make_executor, save, photo):
     picture = save("photo.png", photo)
     local = await make_executor(memory_mib=128)
