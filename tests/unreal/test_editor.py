@@ -190,9 +190,17 @@ def test_another_program_on_the_port_learns_nothing(open_editor: Open, daemon: D
     assert b"GET /ws?token=local&nonce=" in said and secret.encode() not in said
 
 
+def mislead(daemon: Daemon, file: ConnectionFile) -> None:
+    """Has editors read another file: the daemon would mend its own within a second."""
+    home = daemon.file.parent.with_name("elsewhere")
+    home.mkdir()
+    file.write(home / "connection.json")
+    daemon.env = {**daemon.env, "POPBRIDGE_HOME": str(home)}
+
+
 def test_a_daemon_that_doesnt_know_the_token_is_a_stranger(open_editor: Open, daemon: Daemon) -> None:
     file = ConnectionFile.read(daemon.file)
-    msgspec.structs.replace(file, token=file.token[:-4] + "AAAA").write(daemon.file)
+    mislead(daemon, msgspec.structs.replace(file, token=file.token[:-4] + "AAAA"))
     editor = open_editor()
     assert "Another program" in editor.wait("log")[0]
 
@@ -212,6 +220,6 @@ def test_it_connects_by_tls_and_trusts_one_certificate_only(
     import_normal_map(editor, project)
     editor.wait("log", QUESTION)
     editor.close()
-    msgspec.structs.replace(file, fingerprint="0" * 64).write(daemon.file)
+    mislead(daemon, msgspec.structs.replace(file, fingerprint="0" * 64))
     editor = open_editor()
     assert "Another program" in editor.wait("log")[0]
