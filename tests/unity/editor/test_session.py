@@ -104,6 +104,16 @@ def test_a_forgotten_session_starts_anew(connect: Connect, daemon: Daemon) -> No
     assert session.wait("opened")[0] != session_id
 
 
+def test_an_answer_that_is_refused_is_not_sent_for_ever(connect: Connect, project: Path) -> None:
+    session = connect()
+    session.wait("opened")
+    popup_id, *_ = report(session, project)
+    session.order("answer", popup_id, "no_such_action")
+    session.wait("status", "Retrying")
+    session.wait("opened")
+    apply(session, popup_id)
+
+
 def test_questions_are_answered_or_told_to_be_lost(connect: Connect, daemon: Daemon) -> None:
     session = connect()
     session.wait("opened")

@@ -386,6 +386,8 @@ namespace PopBridge.Connection
             }
             if (socket.Refusal.Length > 0) return "The program at PopBridge's address answers: " + socket.Refusal;
             if (code == 0 || code == Wire.CloseRestart) return "";
+            // What is sent again after each reconnect would be refused again.
+            if (code >= Wire.CloseMissingField && code <= Wire.CloseWrongValue) state.ForgetUnsent();
             var reason = socket.CloseReason.Length > 0 ? socket.CloseReason : Wire.CloseText(code) ?? "";
             return code + " " + reason;
         }

@@ -57,6 +57,14 @@ namespace PopBridge.Connection
             IsChanged = true;
         }
 
+        /// <summary>Forgets answers and replies that the daemon refuses; its popups are shown again.</summary>
+        public void ForgetUnsent()
+        {
+            answers.Clear();
+            replies.Clear();
+            IsChanged = true;
+        }
+
         public bool HasAnswer(long popup) => answers.ContainsKey(popup);
 
         public void StoreAnswer(Answer answer)
