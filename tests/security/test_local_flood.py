@@ -166,7 +166,9 @@ async def test_jobs_and_uploads_have_descriptors_while_another_user_takes_all_it
     tmp_path: Path,
 ) -> None:
     begin = (
-        f"import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS},) * 2); "
+        # Workers take over the path, in which an empty entry would name another folder.
+        "import os, resource, runpy, sys; sys.path[0] = os.getcwd(); "
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS},) * 2); "
         "runpy.run_module('tests.server.daemon', run_name='__main__')"
     )
     process.command = ("-c", begin)  # type: ignore[misc]
