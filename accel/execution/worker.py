@@ -91,7 +91,9 @@ class PolledFrames:
 
     def __init__(self, requests: IO[bytes]) -> None:
         self._requests = requests
-        threading.Thread(target=_end_after, args=(requests.fileno(),), daemon=True).start()
+        # With too little memory for a thread, the first job is refused, and prctl(2) ends the process.
+        with contextlib.suppress(RuntimeError, MemoryError):
+            threading.Thread(target=_end_after, args=(requests.fileno(),), daemon=True).start()
 
     def take(self) -> bytes:
         return _next(self._requests)

@@ -34,6 +34,8 @@ class Setting(Struct, frozen=True, kw_only=True):
     """One sentence with the effect and the unit, for `popbridge config` and errors."""
     unit: Literal["", "bytes"] = ""
     """With `bytes`, `popbridge config` also shows the value in MiB or GiB."""
+    lowest: int = 0
+    """The lowest value besides 0, for a limit that 0 disables."""
 
     @property
     def environment(self) -> str:
@@ -45,9 +47,14 @@ class Setting(Struct, frozen=True, kw_only=True):
         try:
             if isinstance(value, str) and get_origin(self.type) is list:
                 value = [part.strip() for part in value.split(",") if part.strip()]
-            return msgspec.convert(value, self.type, strict=False)
+            converted = msgspec.convert(value, self.type, strict=False)
+            if self.lowest and 0 < converted < self.lowest:
+                raise msgspec.ValidationError
+            return converted
         except msgspec.ValidationError as error:
             kind = _type_text(self.type)
+            if self.lowest:
+                kind = text("0 or at least {lowest}", lowest=self.lowest)
             must = text("it must be {kind}", kind=kind) if kind else str(error)
             raise UserError(
                 text(
@@ -199,8 +206,9 @@ SETTINGS = (
             help="Workloads whose results are never cached, comma-separated."),
     Setting(name="workers", type=_ranged(int, 0, 256), default=0,
             help="Number of worker processes; 0 means one per core."),
-    Setting(name="worker.memory_mib", type=_ranged(int, 0, 1 << 20), default=4096,
-            help="Memory limit of a worker process in MiB, if the system supports one; 0 means no limit."),
+    Setting(name="worker.memory_mib", type=_ranged(int, 0, 1 << 20), default=4096, lowest=512,
+            help="Memory limit of a worker process in MiB, if the system supports one; 0 means no limit. "
+                 "The libraries alone take more than 200."),
     Setting(name="worker.recycle_mib", type=_ranged(int, 0, 1 << 20), default=1024,
             help="A worker process that uses more MiB than this after a job is replaced; 0 disables this."),
     Setting(name="worker.total_mib", type=_ranged(int, 0, 1 << 24), default=0,

@@ -151,3 +151,12 @@ def test_a_value_of_the_wrong_type_is_refused_with_the_range(bounds: dict[str, i
         setting.parse("many", "test")
     must = error.value.text.values["must"].values["kind"]
     assert must.id == kind or not bounds
+
+
+def test_a_limit_that_0_disables_may_still_have_a_lowest_value():
+    setting = Setting(name="acme.size", type=int, default=0, help="A size.", lowest=512)
+    assert [setting.parse(value, "test") for value in ("0", 512)] == [0, 512]
+    for value in (1, "511", "many"):
+        with pytest.raises(UserError) as caught:
+            setting.parse(value, "test")
+        assert "at least 512" in str(caught.value)

@@ -224,15 +224,6 @@ async def test_a_file_that_no_memory_is_left_to_open_moves_to_a_new_worker(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
-@pytest.mark.alone
-async def test_a_memory_limit_too_small_for_libraries_is_reported_as_such(make_executor, save, photo):
-    picture = save("photo.png", photo)
-    local = await make_executor(memory_mib=128)
-    error = await refused(local.run(Job.parse(thumbnail.workload, {}, [picture], deadline_s=60)), "too_large")
-    assert "than a worker may take (128 MiB)" in error.reason
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
 async def test_a_job_that_is_simply_too_large_costs_no_worker(make_executor):
     local = await make_executor(2, memory_mib=1024, warm=())
     await local.ready()
