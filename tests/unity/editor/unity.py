@@ -20,12 +20,12 @@ def defines(version: str) -> list[str]:
     return [f"UNITY_{each.replace('.', '_')}_OR_NEWER" for each in reached]
 
 
-def distinct(sources: Iterable[Path]) -> Sequence[str]:
-    """Returns the oldest version of each that the sources tell apart."""
+def distinct(sources: Iterable[Path], known: str) -> Sequence[str]:
+    """Returns the oldest version of each that the sources tell apart from others and from `known`."""
     files = (file for source in sources for file in source.rglob("*.cs"))
     asked = {name for file in files for line in DIRECTIVE.findall(file.read_text("utf-8"))
              for name in re.findall(r"\w+", line)}  # fmt: skip
     found: dict[frozenset[str], str] = {}
-    for version in VERSIONS:
+    for version in (known, *VERSIONS):
         found.setdefault(frozenset(defines(version)) & asked, version)
-    return list(found.values())
+    return [version for version in found.values() if version != known]

@@ -34,6 +34,7 @@ namespace PopBridge.Editor
         private int total;
         private int written;
         private int task;
+        private double reported;
         private bool isShown;
 
         internal WorkloadJobs(EditorSession session, BlobClient blobs)
@@ -303,9 +304,12 @@ namespace PopBridge.Editor
                 task = Progress.Start(Texts.Say("PopBridge: working on textures"));
                 Progress.RegisterCancelCallback(task, Cancel);
                 isShown = true;
+                reported = -1;
             }
             var fraction = (double)(total - Count);
             foreach (var each in open.Values) fraction += each.Fraction;
+            if (fraction == reported) return;
+            reported = fraction;
             Progress.Report(task, (float)(fraction / total), (total - Count) + " / " + total);
         }
 

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using PopBridge.Connection;
 using PopBridge.Protocol;
 using UnityEditor;
 using UnityEngine;
@@ -69,8 +70,11 @@ namespace PopBridge.Editor
         {
             Skin.SetShown(bar, shown.Progress != null);
             filled.style.width = new Length((float)(100 * (shown.Progress ?? 0)), LengthUnit.Percent);
-            note.text = shown.ProgressText.Length > 0 ? shown.ProgressText
-                : shown.IsAnswered ? Texts.Say("Working…") : shown.Problem;
+            var isOffline = EditorBridge.Session.State != EditorSession.Status.Open;
+            note.text = shown.IsAnswered && isOffline ? Texts.Say("Saved; sent when PopBridge is back.")
+                : shown.ProgressText.Length > 0 ? shown.ProgressText
+                : shown.IsAnswered ? Texts.Say("Working…")
+                : shown.Problem;
             Skin.SetShown(note, note.text.Length > 0);
             buttons.SetEnabled(!shown.IsAnswered);
             middle.SetEnabled(!shown.IsAnswered);
