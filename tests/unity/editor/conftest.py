@@ -22,6 +22,7 @@ RUNTIMES = ("coreclr", "mono")
 PACKAGE_SOURCES = (PACKAGE / "Editor", HERE / "fakes")
 TESTS_SOURCES = (*PACKAGE_SOURCES, PACKAGE / "Tests", PACKAGE / "Samples~", HERE / "NUnit.cs")
 PROJECT, PROJECT_VERSION = "2022.3.62f1", "2022.3"
+DEFINES = [*unity.defines(PROJECT_VERSION), *unity.module_defines()]
 NORMAL_MAP = "Assets/materials/brick_normal.png"
 
 
@@ -78,7 +79,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     folder = tmp_path_factory.mktemp("drivers")
     drivers = {
         "Session": ([*SOURCES, HERE / "SessionDriver.cs"], []),
-        "Package": ([*PACKAGE_SOURCES, HERE / "PackageDriver.cs"], unity.defines(PROJECT_VERSION)),
+        "Package": ([*PACKAGE_SOURCES, HERE / "PackageDriver.cs"], DEFINES),
     }
     wanted = [
         {"out": folder / runtime / f"{name}.exe", "sources": sources, "defines": defines, "runtime": runtime}
@@ -93,7 +94,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     ]  # fmt: skip
     wanted.append(
         {"out": folder / "mono" / "Tests.exe", "sources": TESTS_SOURCES, "runtime": "mono",
-         "defines": unity.defines(PROJECT_VERSION)}
+         "defines": DEFINES}
     )  # fmt: skip
     for each in wanted:
         each["out"].parent.mkdir(exist_ok=True)  # type: ignore[attr-defined]

@@ -83,6 +83,8 @@ def test_a_domain_reload_in_the_middle_of_200_jobs_loses_and_repeats_none(
     before = editor()
     before.wait("opened")
     choose(before, "Tools/PopBridge/Generate Normal Map", FOLDER)
+    # So many files aren't created unasked.
+    assert ["dialog"] in before.seen
     before.wait("answered", "result")
     before.close()
     after = editor()

@@ -47,14 +47,15 @@ def test_a_texture_shows_its_evidence_and_both_pictures(editor: Open) -> None:
     assert look(session)[0] == [True, False, False]
 
 
-def test_a_domain_reload_keeps_the_texture_that_is_shown(editor: Open, project: Path) -> None:
+def test_a_domain_reload_keeps_the_texture_that_is_shown_and_the_marks(editor: Open, project: Path) -> None:
     before = editor()
     report(before, NORMAL_MAP)
     before.order("choose", NORMAL_MAP)
     assert look(before)[0][1]
     before.close()
     after = editor()
-    after.wait("opened")
+    after.order("badge", NORMAL_MAP)
+    assert after.wait("badge") == ["1", "0"]
     after.order("show")
     assert look(after)[0][1]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from tests.unity.editor.session import PACKAGE
 
 VERSIONS = (
     "2021.3", "2022.1", "2022.2", "2022.3", "2023.1", "2023.2", "6000.0", "6000.1", "6000.2", "6000.3",
@@ -18,6 +21,12 @@ def defines(version: str) -> list[str]:
     """Returns what Unity of this version defines of its version."""
     reached = VERSIONS[: VERSIONS.index(version) + 1]
     return [f"UNITY_{each.replace('.', '_')}_OR_NEWER" for each in reached]
+
+
+def module_defines() -> list[str]:
+    """Returns the defines of Unity's modules that the package can do without."""
+    assembly = json.loads((PACKAGE / "Editor/PopBridge.Editor.asmdef").read_text("utf-8"))
+    return [each["define"] for each in assembly["versionDefines"]]
 
 
 def distinct(sources: Iterable[Path], known: str) -> Sequence[str]:

@@ -147,8 +147,9 @@ namespace PopBridge.Editor
                 return Texts.Say("This file isn't in the folder Assets.");
             if (!(AssetImporter.GetAtPath(path) is TextureImporter importer))
                 return Texts.Say("This file isn't an imported texture of the project.");
+            if (kind != Compress) return "";
             importer.GetSourceTextureWidthAndHeight(out var width, out var height);
-            return kind == Compress && (width % Block != 0 || height % Block != 0)
+            return width % Block != 0 || height % Block != 0
                 ? Texts.Say("{width}×{height}: both must be multiples of 4.", "width", width.ToString(), "height", height.ToString())
                 : "";
         }

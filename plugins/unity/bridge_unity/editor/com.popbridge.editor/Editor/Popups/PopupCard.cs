@@ -187,9 +187,7 @@ namespace PopBridge.Editor
             middle.style.flexDirection = FlexDirection.Column;
             var scroll = new ScrollView();
             scroll.style.flexGrow = 1;
-            var body = new Label(Markup.Rich(shown.Popup.Body)) { enableRichText = true };
-            body.style.whiteSpace = WhiteSpace.Normal;
-            scroll.Add(body);
+            scroll.Add(Skin.Rich(shown.Popup.Body));
             foreach (var link in Markup.Links(shown.Popup.Body))
                 scroll.Add(new Button(() => Application.OpenURL(link.Value)) { text = link.Key, tooltip = link.Value });
             middle.Add(scroll);
@@ -236,7 +234,7 @@ namespace PopBridge.Editor
 
         private void AddAction(PopupAction action)
         {
-            var button = new Button(() => Choose(action)) { text = action.Label };
+            var button = new Button(() => Choose(action)) { text = action.Label, enableRichText = false };
             if (action.Style == "primary") Skin.MakePrimary(button);
             if (action.Style == "danger") button.style.color = Skin.Severity("error");
             buttons.Add(button);
@@ -300,7 +298,7 @@ namespace PopBridge.Editor
             scroll.style.flexGrow = 1;
             foreach (var each in action.Choices)
             {
-                var box = new Toggle { text = each.Label, value = each.Checked, tooltip = each.Detail };
+                var box = new Toggle { text = Markup.Plain(each.Label), value = each.Checked, tooltip = each.Detail };
                 boxes.Add(new KeyValuePair<string, Toggle>(each.Id, box));
                 scroll.Add(box);
                 if (each.Detail.Length == 0) continue;
