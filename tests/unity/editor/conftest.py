@@ -53,11 +53,17 @@ class Daemon:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
+def home(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon that isn't started."""
     daemon = Daemon(tmp_path)
-    daemon.start()
     yield daemon
     daemon.end()
+
+
+@pytest.fixture
+def daemon(home: Daemon) -> Daemon:
+    home.start()
+    return home
 
 
 @pytest.fixture(scope="session")
@@ -126,11 +132,11 @@ def sessions(command: Sequence[str], project: Path, state: Path, env: dict[str, 
 
 @pytest.fixture
 def connect(
-    programs: dict[str, Sequence[str]], runtime: str, project: Path, tmp_path: Path, daemon: Daemon
+    programs: dict[str, Sequence[str]], runtime: str, project: Path, tmp_path: Path, home: Daemon
 ) -> Iterator[Connect]:
     """Starts sessions beside a daemon of the test's own."""
     command = [*programs[runtime], "session"]
-    with sessions(command, project, tmp_path / "Library/PopBridge.state", daemon.env) as connect:
+    with sessions(command, project, tmp_path / "Library/PopBridge.state", home.env) as connect:
         yield connect
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import socket
-import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bridge.paths import ConnectionFile
@@ -17,6 +16,7 @@ from tests.unity.editor.conftest import NORMAL_MAP, Connect, Daemon
 from tests.unity.editor.session import Session
 
 PROGRESS_S = 30.0
+TOKEN = "local.c2VjcmV0"
 
 
 def report(session: Session, project: Path) -> list[str]:
@@ -82,18 +82,19 @@ def test_a_reply_is_sent_again_after_a_crash(connect: Connect, project: Path, da
     assert not any(event[0] == "command" for event in after.seen)
 
 
-def test_it_finds_the_daemon_again(connect: Connect, daemon: Daemon) -> None:
+def test_it_finds_the_daemon_again_and_starts_anew_if_it_is_forgotten(
+    connect: Connect, daemon: Daemon
+) -> None:
     session = connect()
     (session_id, _) = session.wait("opened")
+    session.order("ask", "no.such.workload", "1")
+    assert session.wait("answered") == ["1", "unknown_workload"]
     daemon.end()
     session.wait("lost")
+    session.order("ask", "image.inspect", "2")
+    assert session.wait("answered") == ["2", "lost"]
     daemon.start()
     assert session.wait("opened") == [session_id, "True"]
-
-
-def test_a_forgotten_session_starts_anew(connect: Connect, daemon: Daemon) -> None:
-    session = connect()
-    (session_id, _) = session.wait("opened")
     daemon.end()
     session.wait("lost")
     daemon.paths.database.unlink()
@@ -112,17 +113,6 @@ def test_an_answer_that_is_refused_is_not_sent_for_ever(join: Connect, project: 
     apply(session, popup_id)
 
 
-def test_questions_are_answered_or_told_to_be_lost(connect: Connect, daemon: Daemon) -> None:
-    session = connect()
-    session.wait("opened")
-    session.order("ask", "no.such.workload", "1")
-    assert session.wait("answered") == ["1", "unknown_workload"]
-    daemon.end()
-    session.wait("lost")
-    session.order("ask", "image.inspect", "2")
-    assert session.wait("answered") == ["2", "lost"]
-
-
 def test_blobs_are_fetched_by_the_sessions_own_token(join: Connect) -> None:
     session = join()
     session.wait("opened")
@@ -139,47 +129,35 @@ def test_ticks_without_news_allocate_nothing(join: Connect) -> None:
     assert session.wait("idle") == ["0"]
 
 
-def test_another_program_on_the_port_learns_nothing(connect: Connect, daemon: Daemon) -> None:
-    session = connect()
-    session.wait("opened")
-    file = ConnectionFile.read(daemon.file)
-    daemon.end()
-    session.wait("lost")
-    said = b""
+def point_to(port: int, daemon: Daemon) -> None:
+    """Writes the connection file of a daemon whose port another program has."""
+    daemon.file.parent.mkdir(mode=0o700)
+    http = f"http://127.0.0.1:{port}"
+    ws = f"ws://127.0.0.1:{port}/ws"
+    ConnectionFile(ws=ws, http=http, token=TOKEN, pid=os.getpid(), protocol=1).write(daemon.file)
+
+
+def test_another_program_on_the_port_learns_nothing(connect: Connect, home: Daemon) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(PROGRESS_S)
-
-        def listen() -> None:
-            nonlocal said
-            peer, _ = server.accept()
-            with peer:
-                peer.settimeout(PROGRESS_S)
-                said += peer.recv(65536)
-                peer.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
-
-        thread = threading.Thread(target=listen)
-        thread.start()
-        port = server.getsockname()[1]
-        msgspec.structs.replace(file, ws=f"ws://127.0.0.1:{port}/ws", http=f"http://127.0.0.1:{port}").write(
-            daemon.file
-        )
-        thread.join(PROGRESS_S)
-    secret = file.token.partition(".")[2]
+        point_to(server.getsockname()[1], home)
+        session = connect()
+        peer, _ = server.accept()
+        with peer:
+            peer.settimeout(PROGRESS_S)
+            said = peer.recv(65536)
+            peer.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+    secret = TOKEN.partition(".")[2]
     assert b"GET /ws?token=local&nonce=" in said and secret.encode() not in said
     assert session.wait("status", "Retrying")[1] == "Refused"
 
 
 @pytest.mark.parametrize("silence", [b"", b"HTTP/1.1 101 Switching Protocols\r\n"])
-def test_a_silent_server_holds_nothing_up(connect: Connect, daemon: Daemon, silence: bytes) -> None:
-    session = connect()
-    session.wait("opened")
-    file = ConnectionFile.read(daemon.file)
-    daemon.end()
-    session.wait("lost")
+def test_a_silent_server_holds_nothing_up(connect: Connect, home: Daemon, silence: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(PROGRESS_S)
-        port = server.getsockname()[1]
-        msgspec.structs.replace(file, ws=f"ws://127.0.0.1:{port}/ws").write(daemon.file)
+        point_to(server.getsockname()[1], home)
+        session = connect()
         peer, _ = server.accept()
         with peer:
             peer.sendall(silence)
