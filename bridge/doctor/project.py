@@ -47,6 +47,14 @@ def engine(root: Path, registry: Registry) -> Results:
     """Checks that an adapter supports the project's engine version."""
     name = "project.engine"
     several = {engine for adapter in registry.adapters if (engine := engine_of([adapter], root))}
+    if len(several) > 1:
+        yield Check(
+            name,
+            "error",
+            text("{root} is a project of several engines ({engines}).", root=root, engines=sorted(several)),
+            text("Move each project into a folder of its own."),
+        )
+        return
     found = find(registry, root)
     if found.adapter is None:
         remedy = text("Give the folder that you open in the engine's editor.")
@@ -59,19 +67,6 @@ def engine(root: Path, registry: Registry) -> Results:
             "error",
             found.notice or text("{root} isn't a project of a known engine.", root=root),
             remedy,
-        )
-        return
-    if len(several) > 1:
-        yield Check(
-            name,
-            "warning",
-            text(
-                "{root} has projects of several engines ({engines}). PopBridge uses {adapter}.",
-                root=root,
-                engines=sorted(several),
-                adapter=found.adapter.name,
-            ),
-            text("Keep each project in a folder of its own."),
         )
     elif found.notice:
         yield Check(

@@ -270,7 +270,8 @@ class Handshake:
             return choice, choice.notice
         known: Sequence[str] = sorted({f"{a.engine} {a.versions}" for a in self._registry.adapters})
         return None, text(
-            "{engine} {version} is not supported: imports aren't checked. Supported: {known}.",
+            "{engine} {version} is not supported: imports aren't checked. Supported: {known}. Use one of "
+            "these versions, or update PopBridge.",
             engine=engine.name,
             version=engine.version,
             known=clauses(known),

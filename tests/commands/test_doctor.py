@@ -336,8 +336,8 @@ class TestProject:
     def test_two_engines_in_one_folder(self, checks: Any, castle: Path) -> None:
         unity_game(castle, only=["none"])
         (found,) = checks(str(castle))[1]["project.engine"]
-        assert found["status"] == "warning"
-        assert all(name in found["found"] for name in ("godot, unity", "godot4"))
+        assert found["status"] == "error"
+        assert "godot, unity" in found["found"] and found["remedy"]
 
     def test_conflicts_pointers_and_write_protection(self, checks: Any, castle: Path) -> None:
         add_texture(castle, "merged.png", settings=IMPORT + CONFLICT)
