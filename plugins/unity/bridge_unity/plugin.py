@@ -26,6 +26,7 @@ from bridge.api import (
     hookimpl,
 )
 from bridge_unity import assets, gpu_memory, projects, texture_intent
+from bridge_unity.default_options import DEFAULT_OPTIONS
 from bridge_unity.importer_settings import platform_options
 from bridge_unity.labels import LABELS
 from bridge_unity.remarks import remarks
@@ -77,6 +78,7 @@ class _Unity(Adapter):
 
     engine = "unity"
     scheme = SCHEME
+    default_options = DEFAULT_OPTIONS
     srgb_kinds = frozenset({"specular"})
     """Specular maps are colours in Unity's shaders; metallic maps are sRGB too, like the slider."""
     resizes = True
