@@ -1,7 +1,7 @@
 """The import settings of a texture that nobody has changed, in each Unity that they were looked up for.
 
-They are those of a 3D project without presets; a 2D project imports sprites. Sources: `.meta` files that these
-editors wrote, and the history of UnityCsReference.
+They are those of a 3D project without presets; a 2D project imports sprites. Sources: `.meta` files that
+these editors wrote, and the history of UnityCsReference.
 """
 
 from __future__ import annotations
