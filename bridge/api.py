@@ -254,6 +254,11 @@ class Adapter(ABC):
     """The fields of `TextureIntent` that this engine's import settings control."""
     srgb_kinds: frozenset[Kind] = frozenset()
     """Data kinds, such as `specular`, that this engine's own materials read as sRGB colours."""
+    default_options: Mapping[str, Mapping[str, Any]] = {}
+    """The import options of a texture that nobody has changed, by version as the engine prints it.
+
+    Oldest first. An engine's adapters may share the table; each serves the versions in its range.
+    """
     resizes: bool = False
     """Whether the engine resizes textures to powers of two on import."""
     packed_channels: Mapping[str, ChannelMeaning] | None = None

@@ -25,7 +25,12 @@ from bridge.api import (
     file_error,
     hookimpl,
 )
+<<<<<<< HEAD
 from bridge_unity import assets, gpu_memory, labels, projects, texture_intent
+=======
+from bridge_unity import assets, gpu_memory, projects, texture_intent
+from bridge_unity.default_options import DEFAULT_OPTIONS
+>>>>>>> fakes
 from bridge_unity.importer_settings import platform_options
 from bridge_unity.remarks import remarks
 from bridge_unity.usage import texture_usage
@@ -81,6 +86,7 @@ class _Unity(Adapter):
 
     engine = "unity"
     scheme = SCHEME
+    default_options = DEFAULT_OPTIONS
     srgb_kinds = frozenset({"specular"})
     """Specular maps are colours in Unity's shaders; metallic maps are sRGB too, like the slider."""
     resizes = True

@@ -19,6 +19,7 @@ from bridge.api import (
     hookimpl,
 )
 from bridge_unreal import gpu_memory, labels, texture_intent
+from bridge_unreal.default_options import DEFAULT_OPTIONS
 from bridge_unreal.support import UnrealSupport, addon
 from bridge_unreal.versions import SCHEME
 
@@ -28,6 +29,7 @@ class _Unreal(Adapter):
 
     engine = "unreal"
     scheme = SCHEME
+    default_options = DEFAULT_OPTIONS
     texture_fields = texture_intent.FIELDS
     labels: Mapping[str, OptionLabel] = labels.NEWER
 
