@@ -25,12 +25,8 @@ from bridge.api import (
     file_error,
     hookimpl,
 )
-<<<<<<< HEAD
 from bridge_unity import assets, gpu_memory, labels, projects, texture_intent
-=======
-from bridge_unity import assets, gpu_memory, projects, texture_intent
 from bridge_unity.default_options import DEFAULT_OPTIONS
->>>>>>> fakes
 from bridge_unity.importer_settings import platform_options
 from bridge_unity.remarks import remarks
 from bridge_unity.usage import texture_usage
