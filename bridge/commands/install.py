@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from accel.text import AnyText, sentences, text
-from bridge.api import Adapter, AssetChange, EditorSupport
+from bridge.api import Adapter, AddonInstaller, AssetChange
 from bridge.commands import options
 from bridge.commands.options import as_json, print_json, show_notice
 from bridge.commands.run.plan import disabled_plugins
@@ -50,7 +50,7 @@ def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_j
     if project is None:
         project = _choose_project(registry, engine)
     try:
-        editor = find_editor(registry, engine, project, removing=remove)
+        installer = find_installer(registry, engine, project, removing=remove)
         AuditLog(Paths.find()).append(
             "addon.remove" if remove else "addon.install",
             subject=str(project.resolve()),
@@ -58,7 +58,7 @@ def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_j
         )
         if not remove:
             _warn_of_changes(registry, engine, project)
-        changes = editor.remove(project) if remove else editor.install(project)
+        changes = installer.remove(project) if remove else installer.install(project)
         paths = Paths.find()
         if not remove:
             record_start_command(paths, daemon_command())
@@ -142,10 +142,12 @@ def _summary(changes: Sequence[AssetChange], project: Path, *, remove: bool) -> 
 
 def _choose_project(registry: Registry, engine: str) -> Path:
     """Returns the project that the user chooses from the engine's own list. Raises UserError."""
-    editors = [a.editor for a in registry.adapters if a.engine == engine.lower() and a.editor is not None]
-    if not editors:
+    installers = [
+        a.installer for a in registry.adapters if a.engine == engine.lower() and a.installer is not None
+    ]
+    if not installers:
         raise _unknown_engine(registry, engine)
-    listed = [project for editor in editors for project in editor.known_projects()][:MAX_LISTED]
+    listed = [project for installer in installers for project in installer.known_projects()][:MAX_LISTED]
     if not listed:
         raise UserError(
             text("The {engine} editor's list has no project. Give a project's folder.", engine=engine)
@@ -159,20 +161,22 @@ def _choose_project(registry: Registry, engine: str) -> Path:
     return listed[chosen - 1]
 
 
-def find_editor(registry: Registry, engine: str, project: Path, *, removing: bool = False) -> EditorSupport:
-    """Returns the editor support for the engine version of `project`. Raises UserError.
+def find_installer(
+    registry: Registry, engine: str, project: Path, *, removing: bool = False
+) -> AddonInstaller:
+    """Returns the installer for the engine version of `project`. Raises UserError.
 
-    With `removing`, any version's support can do it, because the project may have been upgraded since.
+    With `removing`, any version's installer can do it, because the project may have been upgraded since.
     """
     adapters = [adapter for adapter in registry.adapters if adapter.engine == engine.lower()]
     if not adapters:
         raise _unknown_engine(registry, engine)
-    editors = [editor for adapter in adapters if (editor := adapter.editor) is not None]
-    if not editors:
+    installers = [each for adapter in adapters if (each := adapter.installer) is not None]
+    if not installers:
         raise _without_addon(adapters, engine, project, removing=removing)
     if not project.is_dir():
         raise _not_a_folder(engine, project)
-    version_text = _version_text(editors, project)
+    version_text = _version_text(installers, project)
     if version_text is None:
         near = _nearby(adapters, project)
         if not near:
@@ -192,10 +196,10 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
             )
         )
     version = adapters[0].scheme.parse(version_text)
-    editor = next((editor for editor in editors if editor.serves(version)), None)
-    if editor is None and removing:
-        return editors[0]
-    if editor is None:
+    installer = next((each for each in installers if each.serves(version)), None)
+    if installer is None and removing:
+        return installers[0]
+    if installer is None:
         raise UserError(
             text(
                 "{project} uses {engine} {version}, which no addon supports. Supported: {ranges}.",
@@ -205,11 +209,11 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
                 ranges=[f"{adapter.name} ({adapter.versions})" for adapter in adapters],
             )
         )
-    return editor
+    return installer
 
 
 def _unknown_engine(registry: Registry, engine: str) -> UserError:
-    names = sorted({adapter.engine for adapter in registry.adapters if adapter.editor is not None})
+    names = sorted({adapter.engine for adapter in registry.adapters if adapter.installer is not None})
     return UserError(
         sentences(
             (
@@ -256,6 +260,6 @@ def _nearby(adapters: Sequence[Adapter], project: Path) -> list[AnyText]:
     return [*folders, text("{count} more", count=len(near) - NAMED)] if len(near) > NAMED else folders
 
 
-def _version_text(editors: Sequence[EditorSupport], project: Path) -> str | None:
-    texts = (editor.project_version(project) for editor in editors)
+def _version_text(installers: Sequence[AddonInstaller], project: Path) -> str | None:
+    texts = (installer.project_version(project) for installer in installers)
     return next((text for text in texts if text is not None), None)

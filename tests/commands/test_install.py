@@ -178,11 +178,11 @@ class TestInstall:
 
         monkeypatch.setattr(AcmeAdapter, "editor", property(lambda self: None))
         with pytest.raises(UserError, match="acme has no editor addon"):
-            install.find_editor(host.load(), "acme", project)
+            install.find_installer(host.load(), "acme", project)
 
     def test_an_engine_whose_projects_can_be_audited_without_one_is_told_that(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"`popbridge audit .*`"):
-            install.find_editor(host.load(), "unity", tmp_path)
+            install.find_installer(host.load(), "unity", tmp_path)
 
     @pytest.mark.parametrize(
         ("name", "flags", "says"),

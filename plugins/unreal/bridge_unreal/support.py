@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import msgspec
 from packaging.specifiers import SpecifierSet
 
 from bridge.api import (
     Addon,
+    AddonInstaller,
     AssetChange,
-    HeadlessEditor,
     ProjectFolder,
-    TextureAsset,
-    TextureUses,
     UserError,
     Version,
     text,
@@ -54,8 +51,8 @@ class _Record(msgspec.Struct, frozen=True):
     after: bytes
 
 
-class UnrealSupport:
-    """Installs the plugin. Textures are read and changed by the plugin, in the editor."""
+class UnrealInstaller(AddonInstaller):
+    """Installs the plugin, for all versions."""
 
     def project_version(self, project: Path) -> str | None:
         return engines.project_version(project)
@@ -114,39 +111,6 @@ class UnrealSupport:
         except OSError as error:
             raise _unwritable(project / PLUGIN, error) from None
         return changes
-
-    def known_projects(self) -> Sequence[Path]:
-        return ()
-
-    def find_editor(self) -> Sequence[str]:
-        return ()
-
-    def textures(self, project: Path) -> Iterator[TextureAsset]:
-        return iter(())
-
-    def texture(self, project: Path, file: str) -> TextureAsset | None:
-        return TextureAsset(file, file)
-
-    def uses(self, project: Path) -> Mapping[str, TextureUses]:
-        return {}
-
-    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        raise _needs_editor()
-
-    def create_project(self, folder: Path, textures: Mapping[str, Mapping[str, Any]]) -> None:
-        raise _needs_editor()
-
-    def editor_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
-        raise _needs_editor()
-
-    def window_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
-        return ()
-
-    def camera(self, editor: Sequence[str], project: Path, settings: Path, locale: str) -> None:
-        return None
-
-    def headless(self, project: Path, answer: str | None = None, locale: str = "en") -> HeadlessEditor:
-        raise _needs_editor()
 
 
 def plugin_files() -> dict[str, bytes]:
@@ -256,10 +220,6 @@ def _remove(folder: ProjectFolder, names: Iterable[str]) -> Iterator[AssetChange
     for name in names:
         if folder.remove(_path(name)):
             yield AssetChange(_path(name), "removed")
-
-
-def _needs_editor() -> UserError:
-    return UserError(text("Unreal's textures can be changed in its editor only. Open the project there."))
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
