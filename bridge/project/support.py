@@ -243,6 +243,7 @@ class EditorTexture(Struct, frozen=True, kw_only=True):
     width: Annotated[int, Meta(ge=0)] = 0
     """In the editor, pixels; 0 if unknown."""
     height: Annotated[int, Meta(ge=0)] = 0
+    """In the editor, pixels; 0 if unknown."""
     format: Annotated[str, Meta(max_length=80)] = ""
     """The engine's name of the format in GPU memory; empty if unknown."""
     memory: Annotated[int, Meta(ge=0, lt=2**50)] = 0
@@ -261,6 +262,7 @@ class EditorReport(Struct, frozen=True, kw_only=True):
     platform: str = ""
     """The engine's name of the platform that formats and memory are of."""
     textures: Sequence[EditorTexture] = ()
+    """All that it could read."""
     errors: Sequence[str] = ()
     """What couldn't be read."""
 
