@@ -118,6 +118,7 @@ from bridge.project.support import (
     Remark,
     TextureAsset,
 )
+from bridge.project.transaction import Transaction
 
 __all__ = [
     "UNSUPPORTED",
@@ -202,6 +203,7 @@ __all__ = [
     "TextureIntent",
     "TextureUse",
     "TextureUses",
+    "Transaction",
     "Transfer",
     "UseBasis",
     "UseDomain",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -38,15 +40,22 @@ DONE = {
 @click.argument("engine", shell_complete=options.engines)
 @click.argument("project", type=click.Path(path_type=Path), required=False)
 @click.option("--remove", is_flag=True, help="Remove the addon.")
+@click.option("--reference", is_flag=True, help="Refer to the addon's files instead of copying them (Unity).")
 @click.option("-v", "--verbose", is_flag=True, help="List each file.")
 @as_json
-def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_json: bool) -> None:
+def install(
+    engine: str, project: Path | None, remove: bool, reference: bool, verbose: bool, as_json: bool
+) -> None:
     """Install the editor addon in a project.
 
     The project's own files tell the version of ENGINE. Without PROJECT, it offers those that the engine's own
-    list has. Running it again updates the addon.
+    list has. Without ENGINE, the project's files tell it. Running it again updates the addon.
     """
+    if remove and reference:
+        raise click.UsageError(say(text("--remove and --reference exclude each other.")))
     registry = host.load()
+    if project is None and (found := _engine_of(registry, engine)):
+        engine, project = found, Path(engine)
     if project is None:
         project = _choose_project(registry, engine)
     try:
@@ -58,7 +67,16 @@ def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_j
         )
         if not remove:
             _warn_of_changes(registry, engine, project)
-        changes = installer.remove(project) if remove else installer.install(project)
+        if remove:
+            changes = installer.remove(project)
+        elif reference:
+            # Installers of plugins for 0.3.0 and older have no such method.
+            refer = getattr(
+                installer, "install_reference", partial(AddonInstaller.install_reference, installer)
+            )
+            changes = refer(project)
+        else:
+            changes = installer.install(project)
         paths = Paths.find()
         if not remove:
             record_start_command(paths, daemon_command())
@@ -161,6 +179,36 @@ def _choose_project(registry: Registry, engine: str) -> Path:
     return listed[chosen - 1]
 
 
+def _engine_of(registry: Registry, place: str) -> str:
+    """Returns the engine of the project in the folder `place`; empty if it is none, or an engine's name.
+
+    Raises UserError if it has projects of several engines.
+    """
+    if any(adapter.engine == place.lower() for adapter in registry.adapters) or not Path(place).is_dir():
+        return ""
+    engines = _engines(registry, Path(place))
+    if len(engines) > 1:
+        raise UserError(
+            text(
+                "{project} has projects of several engines. Name one: {commands}",
+                project=place,
+                commands=[f"`popbridge install {engine} {quoted(Path(place))}`" for engine in engines],
+            )
+        )
+    return engines[0] if engines else ""
+
+
+def _engines(registry: Registry, project: Path) -> list[str]:
+    """Returns the engines that have an addon and a project in this folder."""
+    found = set()
+    for adapter in registry.adapters:
+        # An adapter is a plugin, and a file of another engine may be damaged.
+        with suppress(Exception, SystemExit):
+            if adapter.installer is not None and adapter.installer.project_version(project) is not None:
+                found.add(adapter.engine)
+    return sorted(found)
+
+
 def find_installer(
     registry: Registry, engine: str, project: Path, *, removing: bool = False
 ) -> AddonInstaller:
@@ -195,6 +243,14 @@ def find_installer(
                 folders=near,
             )
         )
+    if not removing and len(engines := _engines(registry, project)) > 1:
+        show_notice(
+            text(
+                "{project} has projects of several engines ({engines}). Keep each in a folder of its own.",
+                project=project,
+                engines=engines,
+            )
+        )
     version = adapters[0].scheme.parse(version_text)
     installer = next((each for each in installers if each.serves(version)), None)
     if installer is None and removing:
@@ -209,6 +265,9 @@ def find_installer(
                 ranges=[f"{adapter.name} ({adapter.versions})" for adapter in adapters],
             )
         )
+    choice = None if removing else registry.choose(adapters[0].engine, version_text)
+    if choice is not None and choice.notice:
+        show_notice(choice.notice)
     return installer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from packaging.version import Version
 
 from bridge.api import (
     Adapter,
+    Addon,
+    AddonInstaller,
     GpuFormat,
     ImageFacts,
     Kind,
@@ -29,6 +32,7 @@ from bridge_unity import assets, gpu_memory, projects, texture_intent
 from bridge_unity.importer_settings import platform_options
 from bridge_unity.labels import LABELS
 from bridge_unity.remarks import remarks
+from bridge_unity.support import UnityInstaller, addon
 from bridge_unity.usage import texture_usage
 
 # f and p are releases (f1 < f2 < p1), which PEP 440 can only express as post-releases.
@@ -73,7 +77,7 @@ class UnityProjects:
 
 
 class _Unity(Adapter):
-    """What all versions have in common. There is no editor addon yet."""
+    """What all versions have in common."""
 
     engine = "unity"
     scheme = SCHEME
@@ -120,6 +124,14 @@ class _Unity(Adapter):
     @property
     def project(self) -> ProjectSupport:
         return UnityProjects()
+
+    @property
+    def installer(self) -> AddonInstaller:
+        return UnityInstaller()
+
+    @cached_property
+    def addon(self) -> Addon | None:
+        return addon()
 
 
 class Unity2021(_Unity):
