@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.version import Version
 
 from bridge import __version__
-from bridge.api import AssetChange, UserError
+from bridge.api import AssetChange, ProjectFolder, UserError
 from bridge_unreal import engines
 from bridge_unreal.descriptor import Descriptor
 from bridge_unreal.plugin import Unreal5
@@ -84,6 +86,40 @@ def test_what_others_changed_since_stays(tmp_path: Path, content: bytes) -> None
     wanted = Descriptor(content).root
     later = {"Name": "Later", "Enabled": True}
     assert Descriptor(file.read_bytes()).root == {**wanted, "Plugins": [*wanted.get("Plugins", []), later]}
+
+
+def test_whether_unreal_loads_the_plugin(tmp_path: Path) -> None:
+    project = make(tmp_path / "p", OTHERS.encode())
+    assert UnrealInstaller().fault(project)
+    UnrealInstaller().install(project)
+    assert UnrealInstaller().fault(project) == ""
+    disabled = {"Plugins": [{**OWN, "Enabled": False}]}
+    (project / "Game.uproject").write_text(json.dumps(disabled), "utf-8")
+    assert UnrealInstaller().fault(project)
+    (project / "Game.uproject").write_text("{", "utf-8")
+    with pytest.raises(UserError):
+        UnrealInstaller().fault(project)
+
+
+def test_a_full_disk_or_a_read_only_file_leaves_no_half_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make(tmp_path / "p", TABS.encode())
+    before, write = tree(project), ProjectFolder.write
+
+    def full(self: ProjectFolder, path: str, *rest: Any, **more: Any) -> None:
+        if path == "Game.uproject":
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        write(self, path, *rest, **more)
+
+    monkeypatch.setattr(ProjectFolder, "write", full)
+    with pytest.raises(UserError):
+        UnrealInstaller().install(project)
+    monkeypatch.setattr(ProjectFolder, "write", write)
+    (project / "Game.uproject").chmod(0o444)
+    with pytest.raises(UserError):
+        UnrealInstaller().install(project)
+    assert tree(project) == before and not (project / "Plugins").exists()
 
 
 @pytest.mark.parametrize("content", [each for each in CASES if each.id != "empty-list"])

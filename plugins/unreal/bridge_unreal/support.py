@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
@@ -14,8 +14,10 @@ from packaging.specifiers import SpecifierSet
 from bridge.api import (
     Addon,
     AddonInstaller,
+    AnyText,
     AssetChange,
     ProjectFolder,
+    Transaction,
     UserError,
     Version,
     text,
@@ -64,44 +66,34 @@ class UnrealInstaller(AddonInstaller):
     def install(self, project: Path) -> Sequence[AssetChange]:
         file = _descriptor_file(project)
         try:
-            with ProjectFolder(project) as folder:
+            with ProjectFolder(project) as folder, Transaction(folder) as changes:
                 files = plugin_files()
-                names = [*files, MANIFEST]
-                obsolete = sorted(set(_installed(folder)) - set(names))
+                contents = {**files, MANIFEST: _manifest(files)}
+                obsolete = sorted({*_installed(folder)} - {*contents})
                 old = folder.read(file)
                 new = _edited(project / file, old, enable=True)
-                # Before anything is written: a link out of the project must not leave half of the plugin.
-                for path in (file, RECORD, *map(_path, names)):
-                    folder.check(path)
-                for name in obsolete:
-                    folder.check(_path(name), remove=True)
-                changes = [_write(folder, name, content) for name, content in files.items()]
-                changes.append(_write(folder, MANIFEST, _manifest(files)))
-                changes += _remove(folder, obsolete)
+                done = [changes.write(_path(name), content) for name, content in contents.items()]
+                done += [each for name in obsolete if (each := changes.remove(_path(name)))]
                 if new != old:
-                    record = msgspec.json.encode(_Record(old, new))
-                    folder.write(RECORD, record, parents=True)
-                    # Enabled last: Unreal refuses a project whose plugin is missing.
-                    folder.write(file, new, was=old)
+                    changes.write(RECORD, msgspec.json.encode(_Record(old, new)))
+                # Enabled last: Unreal refuses a project whose plugin is missing.
+                done.append(changes.write(file, new))
+                changes.commit()
         except OSError as error:
             raise _unwritable(project / PLUGIN, error) from None
-        return [*changes, AssetChange(file, "updated" if new != old else "unchanged")]
+        return done
 
     def remove(self, project: Path) -> Sequence[AssetChange]:
         file = _descriptor_file(project)
         try:
-            with ProjectFolder(project) as folder:
+            with ProjectFolder(project) as folder, Transaction(folder) as changes:
                 names = sorted({*_installed(folder), *plugin_files(), MANIFEST})
-                old = folder.read(file)
-                new = _before(folder, project / file, old)
-                folder.check(file)
-                for path in (STATE, *CACHES, *map(_path, names)):
+                for path in (STATE, *CACHES):
                     folder.check(path, remove=True)
-                if new != old:
-                    # Disabled first: Unreal refuses a project whose plugin is missing.
-                    folder.write(file, new, was=old)
-                changes = [AssetChange(file, "updated" if new != old else "unchanged")]
-                changes += _remove(folder, names)
+                # Disabled first: Unreal refuses a project whose plugin is missing.
+                done = [changes.write(file, _before(folder, project / file, folder.read(file)))]
+                done += [each for name in names if (each := changes.remove(_path(name)))]
+                changes.commit()
                 for path in (STATE, *CACHES):
                     folder.remove_tree(path)
                 folder.remove_empty_folders(PLUGIN)
@@ -110,7 +102,15 @@ class UnrealInstaller(AddonInstaller):
                         folder.remove_empty_folders(name)
         except OSError as error:
             raise _unwritable(project / PLUGIN, error) from None
-        return changes
+        return done
+
+    def fault(self, project: Path) -> AnyText:
+        file = project / _descriptor_file(project)
+        try:
+            enabled = Descriptor(file.read_bytes()).is_enabled(NAME)
+        except (OSError, ValueError) as error:
+            raise UserError(text("Can't read {file} ({reason}).", file=file, reason=error)) from None
+        return "" if enabled else text("it is disabled in {file}", file=file.name)
 
 
 def plugin_files() -> dict[str, bytes]:
@@ -204,22 +204,6 @@ def _manifest(names: Iterable[str]) -> bytes:
 def _path(name: str) -> str:
     """Returns the path of a plugin's file below the project."""
     return f"{PLUGIN}/{name}"
-
-
-def _write(folder: ProjectFolder, name: str, content: bytes) -> AssetChange:
-    target = folder.root / PLUGIN / name
-    old = target.read_bytes() if target.is_file() else None
-    if old != content:
-        folder.write(_path(name), content, parents=True)
-    return AssetChange(
-        _path(name), "created" if old is None else "unchanged" if old == content else "updated"
-    )
-
-
-def _remove(folder: ProjectFolder, names: Iterable[str]) -> Iterator[AssetChange]:
-    for name in names:
-        if folder.remove(_path(name)):
-            yield AssetChange(_path(name), "removed")
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
