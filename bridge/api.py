@@ -106,25 +106,32 @@ from bridge.project.files import (
 from bridge.project.safe_files import ProjectFolder, write_text
 from bridge.project.shader_source import Reads, texture_reads, without_comments
 from bridge.project.support import (
+    AddonInstaller,
     AssetChange,
+    BatchEditor,
     EditorCamera,
+    EditorReport,
     EditorSupport,
+    EditorTexture,
     HeadlessEditor,
     ProjectSupport,
     Remark,
     TextureAsset,
 )
+from bridge.project.transaction import Transaction
 
 __all__ = [
     "UNSUPPORTED",
     "Action",
     "Adapter",
     "Addon",
+    "AddonInstaller",
     "Advisor",
     "AlphaUse",
     "Answer",
     "AnyText",
     "AssetChange",
+    "BatchEditor",
     "Batching",
     "Block",
     "Cancelled",
@@ -139,7 +146,9 @@ __all__ = [
     "Context",
     "Described",
     "EditorCamera",
+    "EditorReport",
     "EditorSupport",
+    "EditorTexture",
     "ErrorCode",
     "Event",
     "Field",
@@ -194,6 +203,7 @@ __all__ = [
     "TextureIntent",
     "TextureUse",
     "TextureUses",
+    "Transaction",
     "Transfer",
     "UseBasis",
     "UseDomain",
@@ -352,7 +362,17 @@ class Adapter(ABC):
 
     @property
     def editor(self) -> EditorSupport | None:
+        """Installs the addon, creates projects and runs editors, as the demo does; None if nothing can."""
+        return None
+
+    @property
+    def installer(self) -> AddonInstaller | None:
         """Installs the editor addon into projects; None if there is none."""
+        return self.editor
+
+    @property
+    def batch_editor(self) -> BatchEditor | None:
+        """Runs an editor for `popbridge audit --with-editor`; None if there is no way."""
         return None
 
     @property

@@ -102,6 +102,18 @@ def addon_of(adapter: Adapter) -> Addon | None:
         return None
 
 
+def referenced_addon(adapter: Adapter, root: Path) -> str:
+    """Returns the path or URL outside the project that it gets the addon from; empty without one."""
+    try:
+        # Installers of plugins for 0.3.0 and older have no such method.
+        reference = getattr(adapter.installer, "reference", None)
+        return "" if reference is None else str(reference(root))
+    # A plugin may raise anything.
+    except (Exception, SystemExit) as error:
+        log.warning("adapter %s can't tell where the addon comes from: %r", adapter.name, error)
+        return ""
+
+
 def _release(version: str) -> str:
     return version.partition("+")[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from packaging.version import Version
 
 from bridge.api import (
     Adapter,
+    Addon,
+    AddonInstaller,
     GpuFormat,
     ImageFacts,
     Kind,
@@ -29,6 +32,7 @@ from bridge_unity import assets, gpu_memory, labels, projects, texture_intent
 from bridge_unity.default_options import DEFAULT_OPTIONS
 from bridge_unity.importer_settings import platform_options
 from bridge_unity.remarks import remarks
+from bridge_unity.support import UnityInstaller, addon
 from bridge_unity.usage import texture_usage
 from bridge_unity.versions import SCHEME, UNITY6, UNITY6_3, UNITY2021, UNITY2022, UnityVersion
 
@@ -78,7 +82,7 @@ class UnityProjects:
 
 
 class _Unity(Adapter):
-    """What all versions have in common. There is no editor addon yet."""
+    """What all versions have in common."""
 
     engine = "unity"
     scheme = SCHEME
@@ -128,6 +132,14 @@ class _Unity(Adapter):
     @property
     def project(self) -> ProjectSupport:
         return UnityProjects(self.unity)
+
+    @property
+    def installer(self) -> AddonInstaller:
+        return UnityInstaller()
+
+    @cached_property
+    def addon(self) -> Addon | None:
+        return addon()
 
 
 class Unity2021(_Unity):

@@ -8,7 +8,7 @@ from typing import Any
 from bridge.api import (
     Adapter,
     Addon,
-    EditorSupport,
+    AddonInstaller,
     GpuFormat,
     ImageFacts,
     OptionLabel,
@@ -20,7 +20,7 @@ from bridge.api import (
 )
 from bridge_unreal import gpu_memory, labels, texture_intent
 from bridge_unreal.default_options import DEFAULT_OPTIONS
-from bridge_unreal.support import UnrealSupport, addon
+from bridge_unreal.support import UnrealInstaller, addon
 from bridge_unreal.versions import SCHEME
 
 
@@ -59,8 +59,8 @@ class _Unreal(Adapter):
         return None
 
     @property
-    def editor(self) -> EditorSupport | None:
-        return UnrealSupport()
+    def installer(self) -> AddonInstaller:
+        return UnrealInstaller()
 
     @property
     def addon(self) -> Addon | None:
