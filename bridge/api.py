@@ -106,26 +106,33 @@ from bridge.project.files import (
 from bridge.project.safe_files import ProjectFolder, write_text
 from bridge.project.shader_source import Reads, texture_reads, without_comments
 from bridge.project.support import (
+    AddonInstaller,
     AssetChange,
+    BatchEditor,
     EditorCamera,
+    EditorReport,
     EditorSupport,
+    EditorTexture,
     HeadlessEditor,
     PixelSource,
     ProjectSupport,
     Remark,
     TextureAsset,
 )
+from bridge.project.transaction import Transaction
 
 __all__ = [
     "UNSUPPORTED",
     "Action",
     "Adapter",
     "Addon",
+    "AddonInstaller",
     "Advisor",
     "AlphaUse",
     "Answer",
     "AnyText",
     "AssetChange",
+    "BatchEditor",
     "Batching",
     "Block",
     "Cancelled",
@@ -140,7 +147,9 @@ __all__ = [
     "Context",
     "Described",
     "EditorCamera",
+    "EditorReport",
     "EditorSupport",
+    "EditorTexture",
     "ErrorCode",
     "Event",
     "Field",
@@ -196,6 +205,7 @@ __all__ = [
     "TextureIntent",
     "TextureUse",
     "TextureUses",
+    "Transaction",
     "Transfer",
     "UseBasis",
     "UseDomain",
@@ -256,6 +266,11 @@ class Adapter(ABC):
     """The fields of `TextureIntent` that this engine's import settings control."""
     srgb_kinds: frozenset[Kind] = frozenset()
     """Data kinds, such as `specular`, that this engine's own materials read as sRGB colours."""
+    default_options: Mapping[str, Mapping[str, Any]] = {}
+    """The import options of a texture that nobody has changed, by version as the engine prints it.
+
+    Oldest first. An engine's adapters may share the table; each serves the versions in its range.
+    """
     resizes: bool = False
     """Whether the engine resizes textures to powers of two on import."""
     packed_channels: Mapping[str, ChannelMeaning] | None = None
@@ -354,7 +369,17 @@ class Adapter(ABC):
 
     @property
     def editor(self) -> EditorSupport | None:
+        """Installs the addon, creates projects and runs editors, as the demo does; None if nothing can."""
+        return None
+
+    @property
+    def installer(self) -> AddonInstaller | None:
         """Installs the editor addon into projects; None if there is none."""
+        return self.editor
+
+    @property
+    def batch_editor(self) -> BatchEditor | None:
+        """Runs an editor for `popbridge audit --with-editor`; None if there is no way."""
         return None
 
     @property

@@ -85,6 +85,7 @@ async def audit(
         name=project.root.resolve().name,
         root=str(project.root),
         engine=project.engine,
+        adapter=project.adapter_info,
         part=project.part,
         notices=[
             *project_module.scope_notices(project, (asset.file for asset in listed)),

@@ -19,7 +19,8 @@ from bridge.advisors.texts import join_list
 from bridge.api import Adapter, OptionLabel, ProjectSupport, TextureAsset, TextureUses, walk
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
-from bridge.core.versions import Choice, lowest, reads_older
+from bridge.core.messages import AdapterInfo
+from bridge.core.versions import Choice, is_newer, lowest, reads_older
 from bridge.host import isolation, validation
 from bridge.project.files import WalkedFolder, is_hidden
 
@@ -146,6 +147,8 @@ class Project(Struct, frozen=True):
     """The version in the project's own files."""
     notice: AnyText = ""
     """A notice about the choice of the adapter."""
+    exact: bool = True
+    """Whether the version is in the adapter's range."""
     failed: bool = False
     """Whether a plugin failed that may have recognised the project."""
     planned: Mapping[str, Mapping[str, Any]] = {}
@@ -159,6 +162,13 @@ class Project(Struct, frozen=True):
     def engine(self) -> str:
         """The engine and its version; empty without one."""
         return f"{self.adapter.engine} {self.named}" if self.adapter else ""
+
+    @property
+    def adapter_info(self) -> AdapterInfo | None:
+        """The adapter as editors get it in `ready`; None without an engine."""
+        if self.adapter is None:
+            return None
+        return AdapterInfo(engine=self.adapter.engine, range=self.adapter.versions, exact=self.exact)
 
     @property
     def alone(self) -> bool:
@@ -233,7 +243,10 @@ def find(registry: Registry, root: Path) -> Project:
         raise missing_path_error(root)
     notice: AnyText = ""
     failed = False
+    projects: dict[str, Project] = {}
     for adapter in registry.adapters:
+        if adapter.engine in projects:
+            continue
         try:
             version_text = adapter.project.project_version(root) if adapter.project else None
             validation.check_version(version_text)
@@ -253,19 +266,23 @@ def find(registry: Registry, root: Path) -> Project:
         if version_text is None:
             continue
         choice = registry.choose(adapter.engine, version_text)
-        if choice is None or choice.adapter.project is None or not _of_its_generation(choice, version_text):
-            notice = text(
-                "No adapter supports {engine} {version} (supported: {supported}), so only the files were "
-                "checked.",
-                engine=adapter.engine,
-                version=version_text,
-                supported=[each.versions for each in registry.adapters if each.engine == adapter.engine],
-            )
+        if choice is None or choice.adapter.project is None or not _may_write(registry, choice, version_text):
+            notice = _unsupported(registry, adapter.engine, version_text)
             continue
         version = choice.adapter.scheme.parse(version_text)
-        return Project(
-            root, choice.adapter, version, choice.adapter.project, version_text, choice.notice or ""
+        projects[adapter.engine] = Project(
+            root,
+            choice.adapter,
+            version,
+            choice.adapter.project,
+            version_text,
+            choice.notice or "",
+            exact=choice.exact,
         )
+    if len(projects) > 1:
+        raise _several_error(root, projects.values())
+    if projects:
+        return next(iter(projects.values()))
     if notice := notice or projects_below(registry.adapters, root):
         return Project(root, notice=notice, failed=failed)
     disabled = ", ".join(registry.unserving)
@@ -302,12 +319,42 @@ def _with(asset: TextureAsset, planned: Mapping[str, Any] | None) -> TextureAsse
     return replace(asset, options={**(asset.options or {}), **planned}) if planned else asset
 
 
-def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:
-    """Whether the adapter has this major version: otherwise --fix could write wrong options."""
+def _may_write(registry: Registry, choice: Choice[Adapter], version: str) -> bool:
+    """Whether the adapter's options are those of this version.
+
+    Between two generations, --fix could write wrong ones; those of a version above all ranges are most likely
+    the newest adapter's.
+    """
     parsed = choice.adapter.scheme.parse(version)
     if choice.exact or reads_older(choice.adapter, parsed):
         return True
-    return lowest(choice.adapter.versions).major == parsed.major
+    newer = is_newer(registry.adapters, choice.adapter.engine, parsed)
+    return newer or lowest(choice.adapter.versions).major == parsed.major
+
+
+def _unsupported(registry: Registry, engine: str, version: str) -> Text:
+    own = [each for each in registry.adapters if each.engine == engine]
+    oldest = min((lowest(each.versions) for each in own), default=Version("0"))
+    return text(
+        "No adapter supports {engine} {version} (supported: {supported}), so only the files were checked. "
+        "Open the project in {engine} {oldest} or later.",
+        engine=engine,
+        version=version,
+        supported=[each.versions for each in own],
+        oldest=oldest,
+    )
+
+
+def _several_error(root: Path, projects: Iterable[Project]) -> UserError:
+    """Returns the error for a folder that is a project of several engines."""
+    return UserError(
+        text(
+            "`{root}` is a project of several engines ({engines}): which one is meant is unknown. Move each "
+            "into a folder of its own.",
+            root=root,
+            engines=join_list([project.engine for project in projects]),
+        )
+    )
 
 
 def _files(root: Path, part: str) -> Iterator[TextureAsset]:

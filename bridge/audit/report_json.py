@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from accel.atomic_file import replace_file
@@ -19,7 +20,7 @@ from accel.text import Text, text
 from bridge.advisors.explanation import plain
 from bridge.audit import judge
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.audit.texts import notices, sentence
+from bridge.audit.texts import OptionTexts, notices, sentence
 from bridge.core.errors import UserError
 from bridge.core.text import join_sentences
 
@@ -37,6 +38,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "project": report.name,
         "part": report.part or None,
         "engine": report.engine or None,
+        "adapter": to_builtins(report.adapter),
         "notice": join_sentences(notices(report, locale)) or None,
         "textures": report.textures,
         "cached": report.cached,
@@ -52,7 +54,8 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "seconds": round(report.seconds, 3),
     }
     yield json.dumps(head, indent=1)[:-2]
-    yield from array("files", (_row(row, locale) for row in _rows(report)))
+    options = OptionTexts(report.labels, locale)
+    yield from array("files", (_row(row, options, locale) for row in _rows(report)))
     yield from array("duplicates", map(_group, report.groups))
     yield "\n}\n"
 
@@ -83,7 +86,7 @@ def _group(group: Group) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, locale: str) -> dict[str, Any]:
+def _row(row: Row, options: OptionTexts, locale: str) -> dict[str, Any]:
     return {
         "file": row.file,
         "path": row.path,
@@ -102,6 +105,7 @@ def _row(row: Row, locale: str) -> dict[str, Any]:
         "mended": [_issue(issue, locale) for issue in row.mended],
         "present": row.present,
         "options": row.options,
+        "changes": [options.change(name, row.settings or {}, row.options) for name in row.options],
         **({"explanation": plain(row.explanation, locale)} if row.explanation is not None else {}),
     }
 

@@ -14,6 +14,7 @@ from bridge.advisors.explanation import Explanation
 from bridge.advisors.findings import ERROR, NOTE, WARNING, Finding
 from bridge.advisors.import_project import AuditResultsWriter
 from bridge.api import OptionLabel, Remark
+from bridge.core.messages import AdapterInfo
 from bridge.core.textures import OLD_SEVERITIES, ImageFacts, Severity, severity_of
 
 RANKS: dict[Severity, int] = {"error": ERROR, "warning": WARNING, "note": NOTE}
@@ -211,6 +212,8 @@ class Report(Struct, kw_only=True):
     root: str
     engine: str
     """With its version; empty without one."""
+    adapter: AdapterInfo | None = None
+    """The adapter for the engine's version; None without an engine."""
     part: str = ""
     """The folder or file below `root` that was audited; empty for the whole project."""
     notices: list[AnyText] = field(default_factory=list)

@@ -211,5 +211,5 @@ def models(context: click.Context, param: click.Parameter, typed: str) -> list[s
 
 def engines(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
     """Completes the name of an engine that has an editor addon."""
-    names = {adapter.engine for adapter in _registry().adapters if adapter.editor is not None}
+    names = {adapter.engine for adapter in _registry().adapters if adapter.installer is not None}
     return sorted(name for name in names if name.startswith(typed))

@@ -19,7 +19,7 @@ from bridge.doctor.machine import settings_of
 from bridge.host.host import Registry
 from bridge.paths import Paths, quoted
 from bridge.project import config
-from bridge.server.handshake import addon_of
+from bridge.server.handshake import addon_of, referenced_addon
 from bridge.store.addon_manifests import Manifest, Manifests, compare
 from bridge.store.database import open_readonly
 from bridge.store.roots import RootStore, is_covered, resolved_root, root_refusal
@@ -37,6 +37,7 @@ def steps(root: Path, paths: Paths, registry: Registry) -> Iterator[Step]:
     """Yields the checks of the project in the folder `root`."""
     yield "project.engine", lambda: engine(root, registry)
     yield "project.addon", lambda: addon(root, paths, registry)
+    yield "project.editor", lambda: editor(root, registry)
     yield "project.roots", lambda: registered(root, paths, registry)
     yield "project.access", lambda: access(root)
     yield "project.rules", lambda: rules(root)
@@ -47,6 +48,14 @@ def engine(root: Path, registry: Registry) -> Results:
     """Checks that an adapter supports the project's engine version."""
     name = "project.engine"
     several = {engine for adapter in registry.adapters if (engine := engine_of([adapter], root))}
+    if len(several) > 1:
+        yield Check(
+            name,
+            "error",
+            text("{root} is a project of several engines ({engines}).", root=root, engines=sorted(several)),
+            text("Move each project into a folder of its own."),
+        )
+        return
     found = find(registry, root)
     if found.adapter is None:
         remedy = text("Give the folder that you open in the engine's editor.")
@@ -59,19 +68,6 @@ def engine(root: Path, registry: Registry) -> Results:
             "error",
             found.notice or text("{root} isn't a project of a known engine.", root=root),
             remedy,
-        )
-        return
-    if len(several) > 1:
-        yield Check(
-            name,
-            "warning",
-            text(
-                "{root} has projects of several engines ({engines}). PopBridge uses {adapter}.",
-                root=root,
-                engines=sorted(several),
-                adapter=found.adapter.name,
-            ),
-            text("Keep each project in a folder of its own."),
         )
     elif found.notice:
         yield Check(
@@ -88,17 +84,34 @@ def engine(root: Path, registry: Registry) -> Results:
 
 
 def addon(root: Path, paths: Paths, registry: Registry) -> Results:
-    """Checks that the editor addon is installed, current and unchanged."""
+    """Checks that the editor addon is installed, current and unchanged, and that the engine loads it."""
     name, found = "project.addon", _project(registry, root)
-    if found is None or found.adapter is None:
+    if found is None or found.adapter is None or found.version is None:
         return
-    own = addon_of(found.adapter)
+    own, installer = addon_of(found.adapter), found.adapter.installer
     if own is None or not own.files:
         yield Check(name, "ok", text("{engine} has no editor addon.", engine=found.adapter.engine))
         return
+    if installer is not None and not installer.serves(found.version):
+        yield Check(name, "ok", text("{engine} has no editor addon.", engine=found.engine))
+        return
     install = f"popbridge install {found.adapter.engine} {quoted(root)}"
     difference = compare(root, _manifest(found.adapter, own))
-    if len(difference.missing) == len(own.files):
+    missing = len(difference.missing) == len(own.files)
+    reference = referenced_addon(found.adapter, root) if missing else ""
+    # Installers of plugins for 0.3.0 and older have no such method.
+    look = getattr(installer, "fault", None) if not missing or reference else None
+    fault: AnyText = look(root) if look is not None else ""
+    if fault:
+        yield Check(
+            "project.addon-loaded",
+            "error",
+            text("{engine} doesn't load the editor addon: {fault}.", engine=found.engine, fault=fault),
+            text("Run `{install}` and reopen the project.", install=install),
+        )
+    if reference:
+        yield Check(name, "ok", text("The editor addon comes from {place}.", place=reference))
+    elif missing:
         yield Check(
             name,
             "warning",
@@ -125,6 +138,25 @@ def addon(root: Path, paths: Paths, registry: Registry) -> Results:
         )
 
 
+def editor(root: Path, registry: Registry) -> Results:
+    """Checks that an editor for the project is on this machine, as `popbridge audit --with-editor` needs."""
+    name, found = "project.editor", _project(registry, root)
+    if found is None or found.adapter is None or found.adapter.batch_editor is None:
+        return
+    editors = found.adapter.batch_editor.find(root)
+    if editors:
+        yield Check(name, "ok", text("The editor is {path}.", path=editors[0]))
+        return
+    yield Check(
+        name,
+        "warning",
+        text("No editor for {engine} was found on this machine.", engine=found.engine),
+        text(
+            "Install it, or name it: `popbridge audit --with-editor --editor PATH {root}`.", root=quoted(root)
+        ),
+    )
+
+
 def _manifest(adapter: Adapter, own: Addon) -> Manifest:
     return Manifest(adapter.name, own.version, dict(own.files), own.sidecars)
 
@@ -149,6 +181,10 @@ def _project(registry: Registry, root: Path) -> Project | None:
 def registered(root: Path, paths: Paths, registry: Registry) -> Results:
     """Checks that the daemon may read the project."""
     name, path = "project.roots", resolved_root(root)
+    found = _project(registry, root)
+    if found is not None and found.adapter is None and not (root / config.NAME).exists():
+        # A folder above projects; each of them is registered by itself.
+        return
     if reason := root_refusal(path, paths.own_folders):
         yield Check(
             name,

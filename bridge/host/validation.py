@@ -18,7 +18,9 @@ from accel.text import AnyText, Text, text
 from accel.workload import Batching, Params, Workload, load, to_builtins
 from bridge.api import (
     Adapter,
+    AddonInstaller,
     Advisor,
+    BatchEditor,
     EditorSupport,
     OptionLabel,
     ProjectSupport,
@@ -41,7 +43,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 SETTING = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 """Setting names that fit environment variables and TOML."""
 
-LATER = frozenset({"texture"})
+LATER = frozenset({"texture", "install_reference", "reference", "fault"})
 """Methods added after 0.1.0, which older supports lack."""
 
 
@@ -71,7 +73,9 @@ def check_adapter(adapter: Adapter) -> None:
         _known(what, "packed_channels", order, ("r", "g", "b", "a"))
         _known(what, "packed_channels", order.values(), get_args(ChannelMeaning))
     _check_support(adapter, what, "project", ProjectSupport)
-    _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
+    _check_support(adapter, what, "installer", AddonInstaller)
+    _check_support(adapter, what, "batch_editor", BatchEditor)
+    _check_support(adapter, what, "editor", ProjectSupport, AddonInstaller, EditorSupport)
 
 
 def _check_range(what: AnyText, name: str, specifier: str) -> None:

@@ -13,15 +13,15 @@ from bridge.api import Adapter, TextureIntent, UserError
 from bridge_unity import importer_settings
 from bridge_unity.assets import options
 from bridge_unity.metafile import MetaFile
-from bridge_unity.plugin import Unity2021, Unity2022
+from bridge_unity.plugin import Unity6, Unity6_3, Unity2021, Unity2022
 from tests.plugins.intents import intents
 from tests.unity.projects import meta
 
 ADAPTERS = [
     (Unity2021(), Version("2021.3.45")), (Unity2022(), Version("2022.3.62")),
-    (Unity2022(), Version("6000.0")),
+    (Unity6(), Version("6000.0")), (Unity6_3(), Version("6000.3")),
 ]  # fmt: skip
-every = pytest.mark.parametrize(("adapter", "version"), ADAPTERS, ids=["2021.3", "2022.3", "6000.0"])
+every = pytest.mark.parametrize(("adapter", "version"), ADAPTERS, ids=lambda value: str(value))
 DEFAULTS = options(MetaFile(meta(overridden=["Android"])))
 DEFAULT = "DefaultTexturePlatform"
 PLAIN, GREEN_INVERTED = 0x03_02_01_00, 0x03_02_05_00

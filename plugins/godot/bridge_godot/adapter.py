@@ -20,6 +20,7 @@ from bridge.api import (
     TextureIntent,
 )
 from bridge_godot import labels
+from bridge_godot.default_options import DEFAULT_OPTIONS
 from bridge_godot.project import SCHEME
 from bridge_godot.support import GODOT3, GODOT4, Generation, GodotSupport
 
@@ -48,6 +49,7 @@ class _GodotAdapter(Adapter):
 
     engine = "godot"
     scheme = SCHEME
+    default_options = DEFAULT_OPTIONS
 
     def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
         points = intent.only(self.texture_fields).fields()

@@ -53,17 +53,22 @@ FORMATS = {
     51: "ASTC_8x8", 52: "ASTC_10x10", 53: "ASTC_12x12", 62: "RG16", 63: "R8", 64: "ETC_RGB4Crunched",
     65: "ETC2_RGBA8Crunched", 66: "ASTC_HDR_4x4", 67: "ASTC_HDR_5x5", 68: "ASTC_HDR_6x6",
     69: "ASTC_HDR_8x8", 70: "ASTC_HDR_10x10", 71: "ASTC_HDR_12x12", 72: "RG32", 73: "RGB48", 74: "RGBA64",
+    75: "R8_SIGNED", 76: "RG16_SIGNED", 77: "RGB24_SIGNED", 78: "RGBA32_SIGNED", 79: "R16_SIGNED",
+    80: "RG32_SIGNED", 81: "RGB48_SIGNED", 82: "RGBA64_SIGNED",
 }  # fmt: skip
-"""`TextureImporterFormat`."""
+"""`TextureImporterFormat`; the signed formats from 6000.0 on."""
 
 _UNCOMPRESSED: Mapping[int, tuple[str, ...]] = {
-    1: ("Alpha8", "R8"),
-    2: ("ARGB16", "RGB16", "RGBA16", "R16", "RG16", "RHalf"),
+    1: ("Alpha8", "R8", "R8_SIGNED"),
+    2: ("ARGB16", "RGB16", "RGBA16", "R16", "RG16", "RHalf", "R16_SIGNED", "RG16_SIGNED"),
     # GPUs have no formats of three channels: drivers pad them.
-    4: ("RGB24", "RGBA32", "ARGB32", "RGHalf", "RFloat", "RGB9E5", "RG32"),
-    8: ("RGBAHalf", "RGFloat", "RGB48", "RGBA64"),
+    4: (
+        "RGB24", "RGBA32", "ARGB32", "RGHalf", "RFloat", "RGB9E5", "RG32", "RGB24_SIGNED", "RGBA32_SIGNED",
+        "RG32_SIGNED",
+    ),
+    8: ("RGBAHalf", "RGFloat", "RGB48", "RGBA64", "RGB48_SIGNED", "RGBA64_SIGNED"),
     16: ("RGBAFloat",),
-}
+}  # fmt: skip
 UNCOMPRESSED = frozenset(name for names in _UNCOMPRESSED.values() for name in names)
 """Formats without block compression."""
 _BLOCKS_4X4: Mapping[int, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ from typing import Any
 from bridge.api import (
     Adapter,
     Addon,
-    EditorSupport,
+    AddonInstaller,
     GpuFormat,
     ImageFacts,
     OptionLabel,
@@ -19,7 +19,8 @@ from bridge.api import (
     hookimpl,
 )
 from bridge_unreal import gpu_memory, labels, texture_intent
-from bridge_unreal.support import UnrealSupport, addon
+from bridge_unreal.default_options import DEFAULT_OPTIONS
+from bridge_unreal.support import UnrealInstaller, addon
 from bridge_unreal.versions import SCHEME
 
 
@@ -28,6 +29,7 @@ class _Unreal(Adapter):
 
     engine = "unreal"
     scheme = SCHEME
+    default_options = DEFAULT_OPTIONS
     texture_fields = texture_intent.FIELDS
     labels: Mapping[str, OptionLabel] = labels.NEWER
 
@@ -57,8 +59,8 @@ class _Unreal(Adapter):
         return None
 
     @property
-    def editor(self) -> EditorSupport | None:
-        return UnrealSupport()
+    def installer(self) -> AddonInstaller:
+        return UnrealInstaller()
 
     @property
     def addon(self) -> Addon | None:

@@ -142,6 +142,14 @@ namespace PopBridge.Editor
                 [72] = "RG32",
                 [73] = "RGB48",
                 [74] = "RGBA64",
+                [75] = "R8_SIGNED",
+                [76] = "RG16_SIGNED",
+                [77] = "RGB24_SIGNED",
+                [78] = "RGBA32_SIGNED",
+                [79] = "R16_SIGNED",
+                [80] = "RG32_SIGNED",
+                [81] = "RGB48_SIGNED",
+                [82] = "RGBA64_SIGNED",
             },
             ["textureCompression"] = new Dictionary<int, string>
             {
