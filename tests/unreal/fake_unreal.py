@@ -110,6 +110,7 @@ class Texture2D(Object):
             "lod_group": TextureGroup.TEXTUREGROUP_WORLD,
             "mip_gen_settings": TextureMipGenSettings.TMGS_FROM_TEXTURE_GROUP,
             "max_texture_size": 0,
+            "lod_bias": 0,
             "flip_green_channel": False,
             "virtual_texture_streaming": False,
             "never_stream": False,

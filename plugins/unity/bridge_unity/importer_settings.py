@@ -7,6 +7,7 @@ Names are those of `TextureImporter`'s properties. A name with a point belongs t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,6 +40,8 @@ SPRITE_MODES = {0: "None", 1: "Single", 2: "Multiple", 3: "Polygon"}
 """`SpriteImportMode`."""
 WRAP_MODES = {0: "Repeat", 1: "Clamp", 2: "Mirror", 3: "MirrorOnce"}
 """`TextureWrapMode`."""
+MIP_FILTERS = {0: "BoxFilter", 1: "KaiserFilter"}
+"""`TextureImporterMipFilter`."""
 FILTER_MODES = {0: "Point", 1: "Bilinear", 2: "Trilinear"}
 """`FilterMode`."""
 COMPRESSIONS = {0: "Uncompressed", 1: "Compressed", 2: "CompressedHQ", 3: "CompressedLQ"}
@@ -93,6 +96,8 @@ BLOCKS: Mapping[str, Block] = {
 SWITCH = {0: False, 1: True}
 NUMBER: Mapping[int, Any] = {}
 """Values without names: the number itself."""
+REAL: Mapping[int, Any] = {}
+"""Numbers with a fraction."""
 
 
 class Setting(Struct, frozen=True):
@@ -119,6 +124,10 @@ SETTINGS: Mapping[str, Setting] = {
     "wrapModeU": Setting(("textureSettings", "wrapU"), WRAP_MODES),
     "wrapModeV": Setting(("textureSettings", "wrapV"), WRAP_MODES),
     "filterMode": Setting(("textureSettings", "filterMode"), FILTER_MODES),
+    "mipmapFilter": Setting(("mipmaps", "mipMapMode"), MIP_FILTERS),
+    "mipMapBias": Setting(("textureSettings", "mipBias"), REAL),
+    "streamingMipmaps": Setting(("streamingMipmaps",), SWITCH),
+    "vtOnly": Setting(("vTOnly",), SWITCH),
 }
 PLATFORM_SETTINGS: Mapping[str, Setting] = {
     "overridden": Setting(("overridden",), SWITCH),
@@ -143,6 +152,8 @@ def setting(name: str) -> Setting:
 def from_file(found: Setting, text: str) -> Any:
     """Converts a `.meta` value to that of Unity's scripts; values without a name stay numbers or text."""
     try:
+        if found.values is REAL:
+            return float(text)
         number = int(text)
     except ValueError:
         return text
@@ -151,12 +162,23 @@ def from_file(found: Setting, text: str) -> Any:
 
 def to_file(name: str, found: Setting, value: Any) -> str:
     """Converts a value to that of a `.meta` file. Raises UserError if the setting can't have it."""
+    if found.values is REAL and type(value) in (int, float) and math.isfinite(value):
+        return str(int(value)) if value == int(value) else repr(value)
     for number, known in found.values.items():
         if type(known) is type(value) and known == value:
             return str(number)
-    if type(value) is int and found.values is not SWITCH:
+    if type(value) is int and found.values is not SWITCH and found.values is not REAL:
         return str(value)
     raise UserError(text("{name} can't be {value}.", name=name, value=repr(value)))
+
+
+def is_valid(name: str, value: Any) -> bool:
+    """Whether a platform's setting of that name can have a value."""
+    try:
+        to_file(name, PLATFORM_SETTINGS[name], value)
+    except UserError:
+        return False
+    return name != "maxTextureSize" or value in SIZES
 
 
 INTENT_COMPRESSIONS = {

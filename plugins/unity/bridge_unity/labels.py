@@ -81,6 +81,10 @@ _SPRITES: Values = {
     "Polygon": _Words("Polygon", "多边形"),
 }
 
+_MIP_FILTERS: Values = {
+    "BoxFilter": _Words("Box", "Box"),
+    "KaiserFilter": _Words("Kaiser", "Kaiser"),
+}
 _ADVANCED, _WRAP = _Words("Advanced", "高级"), _Words("Wrap Mode", "循环模式")
 
 
@@ -102,6 +106,10 @@ _SETTINGS: Mapping[str, Option] = {
     "wrapModeU": ((_WRAP, _Words("U axis", "U 轴")), _WRAPS),
     "wrapModeV": ((_WRAP, _Words("V axis", "V 轴")), _WRAPS),
     "filterMode": ((_Words("Filter Mode", "过滤模式"),), _FILTERS),
+    "mipmapFilter": ((_ADVANCED, _Words("Mip Map Filtering", "Mip Map 过滤")), _MIP_FILTERS),
+    "mipMapBias": ((_ADVANCED, _Words("Mip Map Bias", "Mip Map 偏差")), {}),
+    "streamingMipmaps": ((_ADVANCED, _Words("Mip Streaming", "Mip 流式处理")), {}),
+    "vtOnly": ((_ADVANCED, _Words("Virtual Texture Only", "仅虚拟纹理")), {}),
 }
 _SINCE_2022: Mapping[str, Option] = {
     "flipGreenChannel": ((_Words("Flip Green Channel", "翻转绿色通道"),), {}),

@@ -148,7 +148,7 @@ class Unity2021(_Unity):
     name = "unity2021"
     versions = ">=2021.3,<2022.1"
     older_versions = ">=5.0,<2021.3"
-    texture_fields = texture_intent.FIELDS
+    texture_fields = texture_intent.FIELDS - texture_intent.SINCE_2022
     can_flip_green = False
     unity = UNITY2021
     words = labels.UNITY2021

@@ -81,6 +81,14 @@ namespace PopBridge.Editor
                 [1] = "Bilinear",
                 [2] = "Trilinear",
             },
+            ["mipmapFilter"] = new Dictionary<int, string>
+            {
+                [0] = "BoxFilter",
+                [1] = "KaiserFilter",
+            },
+            ["mipMapBias"] = null,
+            ["streamingMipmaps"] = null,
+            ["vtOnly"] = null,
         };
 
         internal static readonly Dictionary<string, Dictionary<int, string>> Platform = new Dictionary<string, Dictionary<int, string>>
