@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from accel.image.decode import LFS_POINTER
 from accel.text import Text, plural, text
 from accel.texture import context
 from accel.texture.workloads import Examination
@@ -376,5 +377,7 @@ def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issu
 
 
 def _trouble(trouble: Trouble) -> Issue:
+    if trouble.reason == LFS_POINTER:
+        return Issue("lfs_pointer", ERROR, "lfs_pointer")
     code = "unsupported" if trouble.code in PROBLEMS else "unreadable"
     return Issue(code, PROBLEMS.get(trouble.code, ERROR), code, {"reason": trouble.reason})
