@@ -29,7 +29,6 @@ class _Unreal(Adapter):
     engine = "unreal"
     scheme = SCHEME
     texture_fields = texture_intent.FIELDS
-    labels: Mapping[str, OptionLabel] = labels.NEWER
 
     def compile_texture(
         self, intent: TextureIntent, present: Mapping[str, Any], version: Version
@@ -65,7 +64,7 @@ class _Unreal(Adapter):
         return addon()
 
     def option_labels(self, version: Version, locale: str) -> Mapping[str, OptionLabel]:
-        return self.labels
+        return labels.option_labels(version, locale)
 
 
 class Unreal4(_Unreal):
@@ -73,7 +72,6 @@ class Unreal4(_Unreal):
 
     name = "unreal4"
     versions = ">=4.27,<5.0"
-    labels = labels.OLDER
 
 
 class Unreal50(_Unreal):
@@ -81,7 +79,6 @@ class Unreal50(_Unreal):
 
     name = "unreal5_0"
     versions = ">=5.0,<5.1"
-    labels = labels.OLDER
 
 
 class Unreal51(_Unreal):
