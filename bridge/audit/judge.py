@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,10 +24,11 @@ from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset, TextureUses
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import Fix, Issue, Report, Row, TextureState
+from bridge.audit.results import POINTER, Fix, Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
 from bridge.core.textures import NO_USES, Platform, TextureIntent
 from bridge.host import isolation, validation
+from bridge.project.files import is_lfs_pointer
 
 UNJUDGED, UNREMARKED = "unjudged", "unremarked"
 OURS = "PopBridge"
@@ -194,7 +196,8 @@ class Judge:
         self._report.textures += covered
         self._report.cached += covered and answer.cached
         if isinstance(found, Trouble):
-            row = _row(asset, [*self._asset_issues(asset), _trouble(found)])
+            issue = _trouble(found, self._project.root / asset.file)
+            row = _row(asset, [*self._asset_issues(asset), issue])
             row.size, row.content = answer.size, found.content
             if covered:
                 self._add(row)
@@ -375,6 +378,8 @@ def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issu
         return [fault_of(UNREMARKED, error, plugin)]
 
 
-def _trouble(trouble: Trouble) -> Issue:
+def _trouble(trouble: Trouble, file: Path) -> Issue:
     code = "unsupported" if trouble.code in PROBLEMS else "unreadable"
+    if code == "unreadable" and is_lfs_pointer(file):
+        return Issue(POINTER, ERROR, POINTER)
     return Issue(code, PROBLEMS.get(trouble.code, ERROR), code, {"reason": trouble.reason})

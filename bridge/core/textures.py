@@ -277,8 +277,8 @@ Code = Literal[
 CODES: tuple[str, ...] = get_args(Code)
 
 UNSETTLED = frozenset({
-    "duplicate", "grey_as_rgb", "normal_directx", "not_applied", "not_power_of_two", "packed_order",
-    "unjudged", "unknown_settings", "unlisted", "unreadable", "unremarked", "unsupported",
+    "duplicate", "grey_as_rgb", "lfs_pointer", "normal_directx", "not_applied", "not_power_of_two",
+    "packed_order", "unjudged", "unknown_settings", "unlisted", "unreadable", "unremarked", "unsupported",
 })  # fmt: skip
 """Codes of findings and reports that no import setting can fix."""
 RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)
