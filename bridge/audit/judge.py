@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset, TextureUses
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import Fix, Issue, Report, Row, TextureState
+from bridge.audit.results import POINTER, Fix, Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
 from bridge.core.textures import NO_USES, Platform, TextureIntent
 from bridge.host import isolation, validation
@@ -195,7 +196,8 @@ class Judge:
         self._report.textures += covered
         self._report.cached += covered and answer.cached
         if isinstance(found, Trouble):
-            row = _row(asset, [*self._asset_issues(asset), _trouble(found)])
+            issue = _trouble(found)
+            row = _row(asset, [*self._asset_issues(asset), issue])
             row.size, row.content = answer.size, found.content
             if covered:
                 self._add(row)

@@ -90,7 +90,10 @@ HELP: Mapping[str, AnyText] = {
     "unreadable": text("The image can't be read. Export it again."),
     "lfs_pointer": text("A Git LFS pointer instead of the image. Run `git lfs pull`, then audit again."),
     "unsupported": text("The file wasn't checked: its format, a limit, a timeout, or it was in use."),
-    "unknown_settings": text("The import file can't be parsed. It stays unchanged: fix it or reimport."),
+    "unknown_settings": text(
+        "The import file can't be parsed, so it stays unchanged: resolve its merge conflict, get it with "
+        "`git lfs pull`, or reimport the texture."
+    ),
     "unlisted": text("The folder can't be read. Grant read permission."),
     "unremarked": text("The engine's extra checks failed. The other findings are valid."),
     "unjudged": text("The engine adapter failed. It isn't a fault of the texture; update the plugin."),
