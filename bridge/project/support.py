@@ -99,7 +99,10 @@ class ProjectSupport(Protocol):
 
 
 class EditorSupport(ProjectSupport, Protocol):
-    """Also manages the engine's editors on this machine, through files and processes, without sockets."""
+    """Also manages the engine's editors on this machine, through files and processes, without sockets.
+
+    With an attribute `creates_projects` that is False, the demo doesn't use it.
+    """
 
     def serves(self, version: Version) -> bool:
         """Returns whether this adapter's addon supports projects of `version`."""

@@ -19,6 +19,7 @@ from bridge.api import (
     hookimpl,
 )
 from bridge_unreal import gpu_memory, labels, texture_intent
+from bridge_unreal.projects import UnrealProjects
 from bridge_unreal.support import UnrealSupport, addon
 from bridge_unreal.versions import SCHEME
 
@@ -54,7 +55,7 @@ class _Unreal(Adapter):
 
     @property
     def project(self) -> ProjectSupport | None:
-        return None
+        return UnrealProjects()
 
     @property
     def editor(self) -> EditorSupport | None:

@@ -17,14 +17,13 @@ from bridge.api import (
     AssetChange,
     HeadlessEditor,
     ProjectFolder,
-    TextureAsset,
-    TextureUses,
     UserError,
     Version,
     text,
 )
 from bridge_unreal import engines
 from bridge_unreal.descriptor import Descriptor
+from bridge_unreal.projects import UnrealProjects, needs_editor
 
 CLIENT = "popbridge-unreal"
 """The plugin's name in `identify`."""
@@ -54,11 +53,11 @@ class _Record(msgspec.Struct, frozen=True):
     after: bytes
 
 
-class UnrealSupport:
-    """Installs the plugin. Textures are read and changed by the plugin, in the editor."""
+class UnrealSupport(UnrealProjects):
+    """Installs the plugin, which reads and changes textures in the editor."""
 
-    def project_version(self, project: Path) -> str | None:
-        return engines.project_version(project)
+    creates_projects = False
+    """Only the editor writes assets."""
 
     def serves(self, version: Version) -> bool:
         # PEP 440 sorts 5.4rc before 5.4, but it has the features of 5.4.
@@ -121,23 +120,11 @@ class UnrealSupport:
     def find_editor(self) -> Sequence[str]:
         return ()
 
-    def textures(self, project: Path) -> Iterator[TextureAsset]:
-        return iter(())
-
-    def texture(self, project: Path, file: str) -> TextureAsset | None:
-        return TextureAsset(file, file)
-
-    def uses(self, project: Path) -> Mapping[str, TextureUses]:
-        return {}
-
-    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        raise _needs_editor()
-
     def create_project(self, folder: Path, textures: Mapping[str, Mapping[str, Any]]) -> None:
-        raise _needs_editor()
+        raise needs_editor()
 
     def editor_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
-        raise _needs_editor()
+        raise needs_editor()
 
     def window_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
         return ()
@@ -146,7 +133,7 @@ class UnrealSupport:
         return None
 
     def headless(self, project: Path, answer: str | None = None, locale: str = "en") -> HeadlessEditor:
-        raise _needs_editor()
+        raise needs_editor()
 
 
 def plugin_files() -> dict[str, bytes]:
@@ -256,10 +243,6 @@ def _remove(folder: ProjectFolder, names: Iterable[str]) -> Iterator[AssetChange
     for name in names:
         if folder.remove(_path(name)):
             yield AssetChange(_path(name), "removed")
-
-
-def _needs_editor() -> UserError:
-    return UserError(text("Unreal's textures can be changed in its editor only. Open the project there."))
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
