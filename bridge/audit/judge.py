@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,7 +24,7 @@ from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset, TextureUses
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import POINTER, Fix, Issue, Report, Row, TextureState
+from bridge.audit.results import Fix, Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
 from bridge.core.textures import NO_USES, Platform, TextureIntent
 from bridge.host import isolation, validation

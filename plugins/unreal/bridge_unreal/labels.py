@@ -206,6 +206,11 @@ _TABLES: Mapping[Version, Table] = {
 """By the first version that shows them, in order."""
 
 
+def value_names() -> set[str]:
+    """Returns the Python API's names of all values in the tables."""
+    return {name for table in _TABLES.values() for _, values in table.values() for name in values}
+
+
 def option_labels(version: Version, locale: str) -> Mapping[str, OptionLabel]:
     """Returns the labels of a version in Chinese or English."""
     first, *newer = _TABLES

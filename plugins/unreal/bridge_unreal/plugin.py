@@ -20,6 +20,7 @@ from bridge.api import (
 )
 from bridge_unreal import gpu_memory, labels, texture_intent
 from bridge_unreal.default_options import DEFAULT_OPTIONS
+from bridge_unreal.projects import UnrealProjects
 from bridge_unreal.support import UnrealInstaller, addon
 from bridge_unreal.versions import SCHEME
 
@@ -55,7 +56,7 @@ class _Unreal(Adapter):
 
     @property
     def project(self) -> ProjectSupport | None:
-        return None
+        return UnrealProjects()
 
     @property
     def installer(self) -> AddonInstaller:
