@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 from msgspec import UNSET
 
@@ -77,6 +78,16 @@ def cases(adapters: Collection[Adapter]) -> list[Case]:
         if adapter is newest:
             found.append(Case(adapter, above(adapter, known[-1]), False, checks))
     return found
+
+
+def single_intents() -> Iterator[TextureIntent]:
+    """Intents with one field each, in all its values; of numbers, one that engines offer."""
+    for name, hint in get_type_hints(TextureIntent).items():
+        for choice in get_args(hint):
+            values = {bool: (True, False), int: (1024,)}.get(choice, get_args(choice))
+            yield from (
+                TextureIntent(**{name: value}) for value in values if isinstance(value, bool | int | str)
+            )
 
 
 def has_files(adapter: Adapter) -> bool:
@@ -170,8 +181,11 @@ class Story:
             assert project.snapshot(wall) == before[wall]
         with self._check("apply"):
             options = project.options(rock)
-            refused = {name: v for name, v in change["options"].items() if not editor.accepts(name, v)}
-            assert refused == {}
+            defaults = project.options(wall)
+            for intent in single_intents():
+                wanted = adapter.compile_texture(intent, defaults, version)
+                refused = {name: value for name, value in wanted.items() if not editor.accepts(name, value)}
+                assert refused == {}, intent
             assert options.items() >= change["options"].items()
             assert adapter.read_texture(options, version).kind == "normal"
             assert adapter.compile_texture(adapter.read_texture(options, version), options, version) == {}
