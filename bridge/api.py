@@ -110,6 +110,7 @@ from bridge.project.support import (
     EditorCamera,
     EditorSupport,
     HeadlessEditor,
+    PixelSource,
     ProjectSupport,
     Remark,
     TextureAsset,
@@ -169,6 +170,7 @@ __all__ = [
     "OutputFile",
     "Params",
     "PixelKind",
+    "PixelSource",
     "Platform",
     "Popup",
     "PopupClose",
@@ -351,6 +353,11 @@ class Adapter(ABC):
         return self.editor
 
     @property
+    def pixel_source(self) -> PixelSource | None:
+        """Finds pixels that the editor reports neither as a file nor as a blob; None if nothing can."""
+        return None
+
+    @property
     def editor(self) -> EditorSupport | None:
         """Installs the editor addon into projects; None if there is none."""
         return None
@@ -433,12 +440,22 @@ class Context(Protocol):
         self,
         workload: str,
         params: Mapping[str, Any],
-        paths: Sequence[Path],
+        paths: Sequence[Path | bytes | str],
         *,
         names: Sequence[str] = (),
         priority: str = "interactive",
     ) -> RunResult:
-        """Runs a workload on files. Errors refer to them by `names`. Raises RequestError."""
+        """Runs a workload on files, on the bytes of files, or on blobs, named by their SHA-256.
+
+        Errors refer to them by `names`. Raises RequestError: `not_found` if a blob isn't there any more.
+        """
+
+    async def may_read(self, session: SessionView, file: Path) -> bool:
+        """Whether the session's user has registered a folder above a file, which may be outside the
+        project."""
+
+    async def notify(self, session: SessionView, name: str, data: Mapping[str, Any]) -> None:
+        """Sends an event to the session's editor, which ignores it if it doesn't know its name."""
 
     async def popup(
         self,

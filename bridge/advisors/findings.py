@@ -54,6 +54,8 @@ class Finding(Struct, frozen=True, gc=False):
     """Platforms with their own settings that the finding is about; empty for all."""
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By platform: bytes of GPU memory before and after the fix, where known and different."""
+    texture: str = ""
+    """The file that it is about, if several share their settings."""
 
     @property
     def applicable(self) -> bool:

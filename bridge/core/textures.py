@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal, get_args
 
 from msgspec import Struct
@@ -159,6 +159,10 @@ class TextureUses(Struct, frozen=True, omit_defaults=True):
         scales = [use.scale for use in self.uses if use.scale is not None]
         scales += [max(use.size[0] / width, use.size[1] / height) for use in self.uses if use.size]
         return min(scales, default=None)
+
+    def with_uses(self, uses: Iterable[TextureUse]) -> TextureUses:
+        """Returns these uses and others that are known, each once."""
+        return TextureUses(tuple(dict.fromkeys((*self.uses, *uses))), self.owner)
 
 
 NO_USES = TextureUses()

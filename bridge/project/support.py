@@ -98,6 +98,17 @@ class ProjectSupport(Protocol):
         """
 
 
+class PixelSource(Protocol):
+    """Finds the pixels of textures whose editor reports neither a file below the root nor a blob."""
+
+    def pixels(self, project: Path, path: str, options: Mapping[str, Any]) -> Path | bytes | None:
+        """Returns an image file, or the bytes of one; None if unknown.
+
+        `path` is the engine's name and `options` are the import settings, both as the editor reported them: a
+        file is read only if the user has registered a folder above it (`popbridge roots`).
+        """
+
+
 class EditorSupport(ProjectSupport, Protocol):
     """Also manages the engine's editors on this machine, through files and processes, without sockets."""
 

@@ -150,6 +150,7 @@ class Bridge:
         self.flows = AdvisorHost(
             advisors, settings.as_dict(), runner, commands, self.store, self.sessions, blobs
         )
+        self.flows.may_read = self.roots.may_read
         self.roots.on_allowed = self._allowed
         router = Router(
             registry.workloads,
