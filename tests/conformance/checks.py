@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from msgspec import UNSET
 
@@ -25,7 +25,7 @@ from tests.conformance.editor import WAIT_S, SimulatedEditor, rows
 from tests.conformance.projects import Project, create
 from tests.server.wire import dial, identity
 
-FOLDERS = ("main", "meanwhile", "refused", "resumed", "chinese")
+FOLDERS = ("main", "meanwhile", "refused", "resumed", "blob", "chinese")
 """A folder of textures for each question, since a texture is asked about once."""
 NAMES = ("rock_normal", "wall_normal")
 
@@ -36,6 +36,7 @@ CHECKS: Mapping[str, str] = {
     "partial": "Of the changes in the popup only the ticked ones are sent to the editor.",
     "apply": "The editor of this version accepts all settings that the adapter writes.",
     "observed": "The result shows what the editor then reports, in its labels.",
+    "blob": "Textures without a file are judged by the pixels that the editor sends.",
     "future": "A setting that only a newer engine knows is never changed.",
     "revert": "Undo restores the settings, and the files byte for byte.",
     "meanwhile": "A setting that somebody has changed since the question is left alone, and named.",
@@ -46,8 +47,8 @@ CHECKS: Mapping[str, str] = {
     "chinese": "A Chinese editor gets Chinese popups, with its labels.",
     "token": "An editor with a wrong token is refused.",
 }
-IN_FILES = frozenset({"files"})
-"""Checks of engines whose settings are in files that PopBridge reads."""
+IN_FILES, WITHOUT_FILES = frozenset({"files"}), frozenset({"blob"})
+"""Checks of engines whose settings are in files that PopBridge reads and writes, and of the others."""
 
 
 class Case:
@@ -68,7 +69,7 @@ def cases(adapters: Collection[Adapter]) -> list[Case]:
     """Every version that the adapters know the defaults of, and one above each engine's range."""
     found = []
     for adapter in adapters:
-        checks = [name for name in CHECKS if name not in IN_FILES or has_files(adapter)]
+        checks = [name for name in CHECKS if name not in (WITHOUT_FILES if has_files(adapter) else IN_FILES)]
         known = [
             version for version in adapter.default_options
             if contains(adapter.versions, adapter.scheme.parse(version))
@@ -130,7 +131,7 @@ class Story:
 
     async def _go(self, project: Project) -> None:
         steps: list[Callable[[SimulatedEditor, Project], Awaitable[None]]] = [
-            self._main, self._refused, self._resumed, self._request, self._meanwhile,
+            self._main, self._refused, self._resumed, self._request, self._blob, self._meanwhile,
         ]  # fmt: skip
         async with SimulatedEditor(self.case.adapter, self.case.version, project, self._file) as editor:
             for step in steps:
@@ -294,6 +295,27 @@ class Story:
             assert editor.client.ready.resumed
             answer = await asyncio.wait_for(ask(editor.client), WAIT_S)
             assert answer.value["width"] == 128
+
+    async def _blob(self, editor: SimulatedEditor, project: Project) -> None:
+        if "blob" not in self.case.checks:
+            return
+        with self._check("blob"):
+            paths = _paths(project, "blob")
+            await editor.report(paths, as_blobs=True)
+            popup = await editor.popup("texture.import")
+            assert {change["path"] for change in await self._applied(editor, popup)} == set(paths)
+            assert all(
+                self.case.adapter.read_texture(project.options(path), editor.version).kind == "normal"
+                for path in paths
+            )
+
+    async def _applied(self, editor: SimulatedEditor, popup: Popup) -> list[dict[str, Any]]:
+        """The changes of the command that follows when all that a popup asks about is fixed."""
+        await editor.answer(popup, "apply")
+        applied = await editor.popup("texture.applied")
+        assert {row.status for row in applied.items} == {"done"}
+        changes: list[dict[str, Any]] = editor.commands[-1].args["changes"]
+        return changes
 
     async def _chinese(self, project: Project) -> None:
         with self._check("chinese"):

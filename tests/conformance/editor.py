@@ -88,14 +88,16 @@ class SimulatedEditor:
         self.client._socket.transport.abort()
         await self.client.wait_closed()
 
-    async def report(self, paths: Sequence[str]) -> None:
-        """Reports textures as imported together."""
+    async def report(self, paths: Sequence[str], *, as_blobs: bool = False) -> None:
+        """Reports textures as imported together, with their files, or with their pixels instead."""
         self._batch += 1
-        assets = [
-            {"path": path, "file": self.project.files[path], "type": "texture",
-             "options": self.project.options(path)}
-            for path in paths
-        ]  # fmt: skip
+        assets = []
+        for path in paths:
+            file = self.project.files[path]
+            pixels = (
+                {"blob": await self.client.put_blob(self.project.root / file)} if as_blobs else {"file": file}
+            )
+            assets.append({"path": path, "type": "texture", "options": self.project.options(path), **pixels})
         await self.client.event("asset.imported", {"batch": self._batch, "more": False, "assets": assets})
 
     async def popup(self, kind: str) -> Popup:

@@ -19,6 +19,7 @@ from tests.conformance.editor import SimulatedEditor
 from tests.conformance.projects import SettingsInMemory
 from tests.e2e.world import until
 from tools.generators import _first_party
+from tools.generators.compatibility import read
 
 ADAPTERS = _first_party.registry().adapters
 CASES = {case.name: case for case in cases(ADAPTERS)}
@@ -92,3 +93,14 @@ async def test_an_older_version_than_any_is_told_which_are_supported(
         assert editor.client.ready.adapter is UNSET
         ranges = [own.versions for own in ADAPTERS if own.engine == engine]
         assert all(versions in str(editor.client.ready.notice) for versions in ranges)
+
+
+def test_the_published_results_are_those_of_these_editors(stories: Mapping[str, Story]) -> None:
+    record = read()
+    assert record.checks == CHECKS, "python tools/compatibility.py simulated"
+    published = {name: (one.adapter, one.version, one.exact, set(one.checks))
+                 for name, one in record.simulated.items()}  # fmt: skip
+    assert published == {
+        name: (story.case.adapter.name, story.case.version, story.case.exact, set(story.passed))
+        for name, story in stories.items()
+    }, "python tools/compatibility.py simulated"
