@@ -40,8 +40,8 @@ REAL_CHECKS: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 """By the test in real editors: the checks that it shows there."""
 RUNTIMES = {
-    "coreclr": ("unity", ".NET (CoreCLR)"), "mono": ("unity", "Mono"), "3.7": ("unreal", "Python 3.7"),
-    "3.9": ("unreal", "Python 3.9"), "3.11": ("unreal", "Python 3.11"),
+    "coreclr": ("unity", ".NET"), "mono": ("unity", "Mono"), "3.7": ("unreal", "Python 3.7"),
+    "3.9": ("unreal", "3.9"), "3.11": ("unreal", "3.11"),
 }  # fmt: skip
 """By the parameter of tests of addons: the engine, and what ran its addon."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from msgspec import UNSET
+from packaging.specifiers import SpecifierSet
 
 from bridge.api import Adapter, Client, InputRef, Popup, RequestError, TextureIntent
 from bridge.core.errors import AUTH_FAILED
@@ -96,11 +97,9 @@ def has_files(adapter: Adapter) -> bool:
 
 
 def above(adapter: Adapter, known: str) -> str:
-    """A version that is newer than the adapter's range, as the engine would print it."""
-    major = int(known.split(".", 1)[0])
-    while contains(adapter.versions, adapter.scheme.parse(version := f"{major}.{known.split('.', 1)[1]}")):
-        major += 1
-    return version
+    """The first version that is newer than the adapter's range, as the engine would print it."""
+    (bound,) = (one.version for one in SpecifierSet(adapter.versions) if one.operator == "<")
+    return re.sub(r"^\d+\.\d+", bound if "." in bound else f"{bound}.0", known)
 
 
 def below(adapters: Collection[Adapter], engine: str) -> tuple[Adapter, str]:

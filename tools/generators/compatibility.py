@@ -57,7 +57,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "head": "Engine|Audit without the editor|`--fix`|In the editor: popup, fix, undo|Tested with",
         "yes": "✅ yes", "editor_only": "❌ in the editor only", "images": "⚠️ loose images only",
-        "partly": "⚠️ partly", "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
+        "partly": "⚠️ partly: pixels from source images only",
+        "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
         "godot": "addon", "unity": "package", "unreal": "plugin", "to": "{first} to {last}",
         "real": "✅ **real editor** {versions}; {n} simulated versions",
         "runtime": "⚠️ **never in a real {engine}**; its code on {runtimes}; {n} simulated versions",
@@ -67,7 +68,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "zh": {
         "head": "引擎|不开编辑器检查|`--fix`|编辑器内：弹窗、修复、撤销|测试方式",
         "yes": "✅ 支持", "editor_only": "❌ 仅在编辑器中", "images": "⚠️ 仅零散图像",
-        "partly": "⚠️ 部分支持", "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
+        "partly": "⚠️ 部分支持：像素仅取自源图像", "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
         "godot": "插件", "unity": "软件包", "unreal": "插件", "to": "{first} 至 {last}",
         "real": "✅ **真实编辑器** {versions}；{n} 个版本的模拟编辑器",
         "runtime": "⚠️ **从未在真实的 {engine} 中运行**；自身代码在 {runtimes} 上运行；{n} 个版本的模拟编辑器",
