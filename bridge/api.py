@@ -100,6 +100,7 @@ from bridge.hooks import hookimpl
 from bridge.project.files import (
     Skip,
     WalkedFolder,
+    checkout_problem,
     is_hidden,
     is_link,
     is_merged,
@@ -226,6 +227,7 @@ __all__ = [
     "batched",
     "changed_since",
     "check_size",
+    "checkout_problem",
     "file_error",
     "hookimpl",
     "is_auxiliary_property",

@@ -30,7 +30,7 @@ from bridge.audit import project as project_module
 from bridge.audit.duplicates import duplicate_groups
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
 from bridge.audit.judge import Judge
-from bridge.audit.project import Project, read_only_notices, unimported_notices
+from bridge.audit.project import Project, protected_notices, read_only_notices, unimported_notices
 from bridge.audit.results import NOT_APPLIED, UNSEEN, Fix, Issue, Report, Row, folders_of
 from bridge.core.errors import UserError
 from bridge.host import isolation
@@ -92,6 +92,7 @@ async def audit(
             *([project.notice] if project.notice else []),
             *unimported,
             *read_only_notices(project, assets),
+            *await asyncio.to_thread(protected_notices, project, assets),
         ],
         incomplete=bool(unimported),
         failed=project.failed,

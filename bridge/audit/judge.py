@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from accel.image.decode import LFS_POINTER
 from accel.text import Text, plural, text
 from accel.texture import context
 from accel.texture.workloads import Examination
@@ -194,7 +195,8 @@ class Judge:
         self._report.textures += covered
         self._report.cached += covered and answer.cached
         if isinstance(found, Trouble):
-            row = _row(asset, [*self._asset_issues(asset), _trouble(found)])
+            issue = _trouble(found)
+            row = _row(asset, [*self._asset_issues(asset), issue])
             row.size, row.content = answer.size, found.content
             if covered:
                 self._add(row)
@@ -376,5 +378,7 @@ def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issu
 
 
 def _trouble(trouble: Trouble) -> Issue:
+    if trouble.reason == LFS_POINTER:
+        return Issue("lfs_pointer", ERROR, "lfs_pointer")
     code = "unsupported" if trouble.code in PROBLEMS else "unreadable"
     return Issue(code, PROBLEMS.get(trouble.code, ERROR), code, {"reason": trouble.reason})

@@ -22,7 +22,7 @@ from bridge.core.errors import UserError
 from bridge.core.messages import AdapterInfo
 from bridge.core.versions import Choice, is_newer, lowest, reads_older
 from bridge.host import isolation, validation
-from bridge.project.files import WalkedFolder, is_hidden
+from bridge.project.files import WalkedFolder, is_hidden, is_read_only
 
 if TYPE_CHECKING:
     from bridge.host.host import Registry
@@ -128,6 +128,13 @@ SOME_UNSET = text(
 READ_ONLY = plural(
     "The settings of {n} texture are read but not changed: {reason}.",
     "The settings of {n} textures are read but not changed. The first: {reason}.",
+    0,
+)
+PROTECTED = plural(
+    "The import settings of {n} texture are read-only, so --fix can't change them: check out {file}, for "
+    "example with `p4 edit`, or make it writable.",
+    "The import settings of {n} textures are read-only, so --fix can't change them: check them out, for "
+    "example with `p4 edit`, or make them writable. The first is {file}.",
     0,
 )
 DISABLED = text(
@@ -306,6 +313,13 @@ def read_only_notices(project: Project, assets: Iterable[TextureAsset]) -> list[
     covered = (asset for asset in assets if project.covers(asset.file))
     found = {asset.file: asset.read_only for asset in covered if asset.read_only}
     return [READ_ONLY.fill(n=len(found), reason=found[min(found)])] if found else []
+
+
+def protected_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
+    """Returns a notice about textures whose settings are in a read-only file."""
+    own = [each for each in assets if project.covers(each.file) and each.options is not None]
+    found = [each.settings for each in own if each.settings and is_read_only(project.root / each.settings)]
+    return [PROTECTED.fill(n=len(found), file=min(found))] if found else []
 
 
 def missing_path_error(place: object) -> UserError:

@@ -24,7 +24,7 @@ SEVERITIES: Mapping[str, int] = {
 }
 """Ranks by severity, also by the words of 0.1.0."""
 
-UNSEEN = frozenset({"unjudged", "unlisted", "unreadable", "unsupported"})
+UNSEEN = frozenset({"lfs_pointer", "unjudged", "unlisted", "unreadable", "unsupported"})
 """Codes of files and folders that couldn't be examined."""
 
 NOT_APPLIED = "not_applied"

@@ -11,6 +11,7 @@ from typing import TypeVar
 import click
 import msgspec
 
+from accel.atomic_file import make_private_folder
 from accel.text import text
 from bridge.client.client import Client
 from bridge.client.connection import as_request_error
@@ -137,7 +138,7 @@ def join(address: str | None, name: str, leave: bool) -> None:
         raise UserError(text("A code has {digits} digits.", digits=pairing.CODE_DIGITS))
 
     file = pair_with(host, port, code, name)
-    paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(paths.runtime)
     if file.ca is not None:
         paths.ca_file.write_text(file.ca, encoding="ascii")
     file.write(paths.connection_file)

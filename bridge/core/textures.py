@@ -194,9 +194,10 @@ class TextureUses(Struct, frozen=True, omit_defaults=True):
     uses: tuple[TextureUse, ...] = ()
     """All different uses that were found."""
     owner: str = ""
-    """The addon that writes the file or its import settings, such as a terrain editor; empty if none does.
+    """The addon that writes the file or its import settings, such as a terrain editor, or the atlas whose
+    settings replace them; empty if there is none.
 
-    Advice on such a texture would break the addon.
+    Advice on such a texture would break the addon, or change nothing.
     """
 
     def kinds(self, *bases: UseBasis) -> list[Kind]:
@@ -344,8 +345,8 @@ Code = Literal[
 CODES: tuple[str, ...] = get_args(Code)
 
 UNSETTLED = frozenset({
-    "duplicate", "grey_as_rgb", "normal_directx", "not_applied", "not_power_of_two", "packed_order",
-    "unjudged", "unknown_settings", "unlisted", "unreadable", "unremarked", "unsupported",
+    "duplicate", "grey_as_rgb", "lfs_pointer", "normal_directx", "not_applied", "not_power_of_two",
+    "packed_order", "unjudged", "unknown_settings", "unlisted", "unreadable", "unremarked", "unsupported",
 })  # fmt: skip
 """Codes of findings and reports that no import setting can fix."""
 RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from accel.text import AnyText, plural, text
@@ -19,6 +17,7 @@ from bridge.doctor.machine import settings_of
 from bridge.host.host import Registry
 from bridge.paths import Paths, quoted
 from bridge.project import config
+from bridge.project.files import is_lfs_pointer, is_read_only
 from bridge.server.handshake import addon_of, referenced_addon
 from bridge.store.addon_manifests import Manifest, Manifests, compare
 from bridge.store.database import open_readonly
@@ -28,9 +27,6 @@ NAMED = 3
 """Files that a line names."""
 LIMIT_S = 0.8
 """Time for looking at textures; a project may have 100,000."""
-LFS = b"version https://git-lfs."
-LFS_BYTES = 1024
-"""A pointer is smaller (Git LFS specification)."""
 
 
 def steps(root: Path, paths: Paths, registry: Registry) -> Iterator[Step]:
@@ -259,10 +255,12 @@ def textures(root: Path, registry: Registry) -> Results:
     if found is None or found.support is None:
         return
     seen, is_whole = _looked_at(found)
-    conflicts = [asset.file for asset in seen if asset.broken]
-    pointers = [asset.file for asset in seen if _is_pointer(root / asset.file)]
-    beside = {folder: _beside_protected(folder) for folder in {(root / asset.file).parent for asset in seen}}
-    protected = [asset.file for asset in seen if asset.read_only or _is_beside(root / asset.file, beside)]
+    pointers = [asset.file for asset in seen if is_lfs_pointer(root / asset.file)]
+    pointers += [each.settings for each in seen if each.settings and is_lfs_pointer(root / each.settings)]
+    conflicts = [asset.file for asset in seen if asset.broken and asset.settings not in pointers]
+    protected = [
+        each.file for each in seen if each.read_only or (each.settings and is_read_only(root / each.settings))
+    ]
     if conflicts:
         yield Check(
             "project.conflicts",
@@ -280,8 +278,8 @@ def textures(root: Path, registry: Registry) -> Results:
             "project.lfs",
             "warning",
             plural(
-                "{n} texture is a Git LFS pointer, without its pixels: {files}.",
-                "{n} textures are Git LFS pointers, without their pixels: {files}.",
+                "{n} file is a Git LFS pointer, without its contents: {files}.",
+                "{n} files are Git LFS pointers, without their contents: {files}.",
                 len(pointers),
                 files=_named(pointers),
             ),
@@ -319,33 +317,6 @@ def _looked_at(project: Project) -> tuple[list[TextureAsset], bool]:
             return seen, False
         seen.append(asset)
     return seen, True
-
-
-def _is_pointer(file: Path) -> bool:
-    with suppress(OSError, ValueError):
-        found = os.stat(file)
-        if stat.S_ISREG(found.st_mode) and found.st_size < LFS_BYTES:
-            with file.open("rb") as opened:
-                return opened.read(len(LFS)) == LFS
-    return False
-
-
-def _beside_protected(folder: Path) -> set[str]:
-    """Returns the names of files beside which `NAME.EXTENSION`, such as settings, has no permission to write.
-
-    Perforce leaves files that nobody has checked out like that.
-    """
-    found = set()
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            # Not `os.access`: to an administrator everything is writable.
-            if entry.is_file() and not entry.stat().st_mode & stat.S_IWUSR:
-                found.add(entry.name.rpartition(".")[0])
-    return found
-
-
-def _is_beside(file: Path, names: Mapping[Path, set[str]]) -> bool:
-    return file.name in names[file.parent]
 
 
 def _named(files: Sequence[str]) -> list[AnyText]:

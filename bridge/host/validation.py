@@ -482,7 +482,13 @@ def check_version(text: object) -> None:
 def check_texture(asset: object) -> None:
     if not isinstance(asset, TextureAsset):
         raise ContractViolation(f"textures returned {asset!r:.80} instead of a TextureAsset")
-    texts = (("path", str), ("file", str), ("problem", str | Text), ("read_only", str | Text))
+    texts = (
+        ("path", str),
+        ("file", str),
+        ("problem", str | Text),
+        ("read_only", str | Text),
+        ("settings", str),
+    )
     for name, kind in texts:
         if not isinstance(value := getattr(asset, name), kind):
             raise ContractViolation(

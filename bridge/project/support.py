@@ -58,6 +58,11 @@ class TextureAsset(Struct, frozen=True):
     """
     read_only: AnyText = ""
     """Why the settings can be read but not changed, for people; empty if they can."""
+    settings: str = ""
+    """The file with the import settings, relative to the project; empty if they aren't in one of their own.
+
+    Audits say if it is read-only or a Git LFS pointer.
+    """
     as_is: bool = False
     """Whether the engine uses the file without import settings, so that none are missing."""
 

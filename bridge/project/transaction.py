@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from bridge.core.errors import UserError
-from bridge.project.safe_files import READ_ONLY, WRITABLE, ProjectFolder
+from bridge.project.files import WRITABLE
+from bridge.project.safe_files import READ_ONLY, ProjectFolder
 from bridge.project.support import AssetChange
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from accel.texture.kinds import KINDS, Evidence
+from accel.texture.kinds import KINDS, Evidence, Kind
 from bridge.advisors.findings import DESIRED, ERROR, NOTE, WARNING, find
 from bridge.advisors.texture_facts import is_judged_by_project, name_words, texture_facts
 from bridge.core.textures import TextureIntent, TextureUse
@@ -260,6 +260,14 @@ class TestData:
             color_space="linear", channels={"r": "occlusion", "g": "roughness", "b": "metallic"}
         )
 
+    @pytest.mark.parametrize(("domain", "there"), [("canvas", False), ("ui", False), ("surface", True)])
+    def test_masks_of_2d_are_tuned_by_eye_as_they_are(self, found: Any, domain: Any, there: bool) -> None:
+        pictured: dict[Kind, Pixels] = {"packed": pictures.noise(3), "ao": pictures.grey()}
+        for kind, pixels in pictured.items():
+            uses = [TextureUse(kinds=(kind, "sprite"), domain=domain)]
+            file = "coral_mask.png" if kind == "packed" else "coral_ao.png"
+            assert ("data_as_srgb" in found(file, pixels, kind, uses=uses)) is there
+
     def test_masks_that_srgb_leaves_as_they_are_are_left_alone(self, found: Any) -> None:
         assert "data_as_srgb" not in found("rock_ao.png", pictures.mask(), "ao")
         shape = pictures.mask()
@@ -347,6 +355,11 @@ def test_grey_in_three_channels_is_a_note(found: Any) -> None:
     assert (finding.rank, finding.applicable, finding.values) == (NOTE, False, {"channels": 3})
     assert not found("thing.png", pictures.grey(), None)
     assert not found("icon.png", np.dstack([grey, pictures.noise(1)]), None), "white with an outline"
+
+
+def test_a_baked_environment_is_stored_as_the_engine_does(found: Any) -> None:
+    grey = np.repeat(pictures.grey(), 3, axis=2)
+    assert "grey_as_rgb" not in found("ReflectionProbe-0.png", grey, "environment", kind="environment")
 
 
 def test_grey_of_a_palette_is_stored_in_one_channel(tmp_path: Path) -> None:

@@ -106,6 +106,23 @@ class TestMachine:
         assert found["machine.folders"][0]["status"] == expected
         assert home.stat().st_mode & 0o777 == mode
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+    def test_folders_that_commands_make_before_the_daemon_are_private(
+        self, checks: Any, popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home = tmp_path / "above/popbridge"
+        monkeypatch.setenv("POPBRIDGE_HOME", str(home))
+        game = unity_game(tmp_path / "game")
+        mask = os.umask(0o022)
+        try:
+            popbridge("audit", str(game), "--workers", "1", "--quiet")
+        finally:
+            os.umask(mask)
+        folders = [path for path in (tmp_path / "above").rglob("*") if path.is_dir()]
+        assert len(folders) > 1
+        assert all(folder.stat().st_mode & 0o077 == 0 for folder in [home.parent, *folders])
+        assert {each["status"] for each in checks()[1]["machine.folders"]} == {"ok"}
+
     def test_a_file_in_place_of_a_folder(self, checks: Any, home: Path) -> None:
         home.write_text("", "utf-8")
         _, found = checks()

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
 
+from accel.atomic_file import make_private_folder
 from accel.text import text
 from bridge.core.errors import UserError
 from bridge.core.settings import Settings
@@ -184,7 +185,7 @@ def create(folder: Path, names: Iterable[str] = (), *, force: bool = False) -> L
         .sign(key, hashes.SHA256())
     )
     # It may be the first in the data folder; `parents` sets no modes.
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
     if os.name == "posix":
         folder.chmod(0o700)

@@ -166,7 +166,7 @@ def _table(settings: Mapping[str, Option], platforms: Mapping[str, _Words]) -> M
         for name, platform in platforms.items()
         for setting, (path, values) in _PLATFORM_SETTINGS.items()
     }
-    overrides = {
+    overrides: dict[str, Option] = {
         f"{name}.overridden": ((platform, _override(platform)), {})
         for name, platform in platforms.items()
         if name != DEFAULT

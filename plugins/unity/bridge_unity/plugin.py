@@ -65,9 +65,9 @@ class UnityProjects:
         for change in changes:
             path = str(change.get("path"))
             wanted = change.get("options") or {}
-            refusals = (self._version.refusal(name, value) for name, value in wanted.items())
-            if refused := next(filter(None, refusals), ""):
-                errors.append(file_error(path, refused))
+            refused = [found for name in wanted if (found := self._version.refusal(name, wanted[name]))]
+            if refused:
+                errors.append(file_error(path, refused[0]))
                 continue
             try:
                 old, new, rejected = assets.change(project, names, path, change)

@@ -26,6 +26,7 @@ from bridge_unity.shaders import (
     is_lit,
     is_standard,
 )
+from bridge_unity.sprite_atlas import ATLAS_SUFFIXES, PACKABLES, SpriteAtlases
 from bridge_unity.text_asset import (
     ANIMATION,
     CAMERA,
@@ -48,7 +49,9 @@ from bridge_unity.text_asset import (
 from bridge_unity.vendors import EditorScripts
 
 MATERIAL_SUFFIX = ".mat"
-TEXT_SUFFIXES = (MATERIAL_SUFFIX, ".unity", ".prefab", ".asset", ".anim", ".terrainlayer", ".spriteatlas")
+TEXT_SUFFIXES = (
+    MATERIAL_SUFFIX, ".unity", ".prefab", ".asset", ".anim", ".terrainlayer", *ATLAS_SUFFIXES,
+)  # fmt: skip
 PRELOADED = "preloadedAssets"
 """The assets in the player settings that aren't icons, splash screens or cursors."""
 
@@ -140,7 +143,8 @@ class Usage(NamedTuple):
 class _Assets:
     """The files of a project that use textures or are textures."""
 
-    def __init__(self) -> None:
+    def __init__(self, project: Path) -> None:
+        self.atlases = SpriteAtlases(project)
         self.images: dict[str, str] = {}
         """By GUID."""
         self.pixels_per_unit: dict[str, float] = {}
@@ -163,7 +167,9 @@ class _Assets:
             density = _PIXELS_PER_UNIT.search(text)
             if density and float(density.group(1)) not in (0.0, PIXELS_PER_UNIT):
                 self.pixels_per_unit[guid] = float(density.group(1))
-        for other, name in _SECONDARY.findall(text):
+        secondary = _SECONDARY.findall(text)
+        self.atlases.add_texture(guid, text, (other.decode() for other, _ in secondary))
+        for other, name in secondary:
             if name in SECONDARY:
                 use = TextureUse(kinds=SECONDARY[name], slot=name.decode(), domain="canvas")
                 self.secondary.append(Usage(other.decode(), use))
@@ -172,7 +178,7 @@ class _Assets:
 def texture_usage(project: Path) -> dict[str, TextureUses]:
     """Returns the uses of each texture, by its path below the project."""
     scripts = EditorScripts(project, projects.skip(project))
-    assets = _Assets()
+    assets = _Assets(project)
     metas = tuple(suffix + SUFFIX for suffix in (*IMAGES, SHADER_SUFFIX, GRAPH_SUFFIX))
     for walked in walk(project, scripts.skip):
         lower = walked.file.lower()
@@ -181,6 +187,8 @@ def texture_usage(project: Path) -> dict[str, TextureUses]:
         if lower.endswith(metas):
             file = walked.file[: -len(SUFFIX)]
             assets.add_meta(file, _read_meta(project / walked.file), project / file)
+        elif lower.endswith(SUFFIX):
+            assets.atlases.add_meta(walked.file)
         elif lower.endswith(TEXT_SUFFIXES):
             assets.texts.append(walked.file)
     found: dict[str, dict[TextureUse, None]] = {}
@@ -190,7 +198,7 @@ def texture_usage(project: Path) -> dict[str, TextureUses]:
             if in_world:
                 use = reader.on_screen(use, assets.pixels_per_unit.get(guid, PIXELS_PER_UNIT))
             found.setdefault(assets.images[guid], {})[use] = None
-    owners = scripts.owners(assets.images.values())
+    owners = assets.atlases.owners(assets.images) | scripts.owners(assets.images.values())
     return {
         file: TextureUses(tuple(_without_doubt(found.get(file, {}))), owners.get(file, ""))
         for file in dict.fromkeys((*found, *owners))
@@ -226,7 +234,12 @@ class _Reader:
         materials: list[tuple[str, list[Usage]]] = []
         for file in assets.texts:
             try:
-                usages = list(self._usages(read_documents(self._project / file)))
+                documents = read_documents(self._project / file)
+                if file.lower().endswith(ATLAS_SUFFIXES):
+                    references = (ref for document in documents for ref in document.references)
+                    assets.atlases.add(file, (ref.guid for ref in references if ref.key == PACKABLES))
+                    continue
+                usages = list(self._usages(documents))
             except OSError:
                 continue
             if file.lower().endswith(MATERIAL_SUFFIX):

@@ -25,7 +25,7 @@ public static class SessionDriver
             ProjectRoot = arguments[0], Instance = arguments[3],
         };
         var session = new EditorSession(identity, new StateFile(arguments[1]));
-        session.StatusChanged += () => Say("status", session.State.ToString(), session.Problem);
+        session.StatusChanged += () => Say("status", session.State.ToString(), session.Problem.ToString());
         session.Opened += ready => Say("opened", ready.Session, ready.Resumed.ToString());
         session.Lost += () => Say("lost");
         session.Forgotten += () => Say("forgotten");

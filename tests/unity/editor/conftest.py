@@ -12,20 +12,24 @@ import pytest
 
 from bridge.paths import ConnectionFile, Paths
 from tests.e2e.world import until
-from tests.unity.editor.session import SOURCES, Session
+from tests.unity.editor import unity
+from tests.unity.editor.session import PACKAGE, SOURCES, Session
 from tests.unity.projects import game
 from tools import csharp
 
 HERE = Path(__file__).parent
 RUNTIMES = ("coreclr", "mono")
+PACKAGE_SOURCES = (PACKAGE / "Editor", HERE / "fakes")
+TESTS_SOURCES = (*PACKAGE_SOURCES, PACKAGE / "Tests", PACKAGE / "Samples~", HERE / "NUnit.cs")
+PROJECT = "2022.3.62f1"
 NORMAL_MAP = "Assets/materials/brick_normal.png"
 
 
 class Daemon:
     """A daemon in a home of its own; it can be ended and started again."""
 
-    def __init__(self, folder: Path) -> None:
-        own = {"POPBRIDGE_HOME": str(folder / "home"), "POPBRIDGE_ROOTS": str(folder)}
+    def __init__(self, folder: Path, roots: Path | None = None) -> None:
+        own = {"POPBRIDGE_HOME": str(folder / "home"), "POPBRIDGE_ROOTS": str(roots or folder)}
         self.env = {**csharp.environment(), **own, "POPBRIDGE_HEARTBEAT_S": "0.5"}
         self.paths = Paths.find(self.env)
         self.file = self.paths.connection_file
@@ -57,21 +61,45 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The compiled driver of the session, by runtime."""
+def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon for all projects of the tests."""
+    daemon = Daemon(tmp_path_factory.mktemp("daemon"), tmp_path_factory.getbasetemp())
+    daemon.start()
+    yield daemon
+    daemon.end()
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+    """The compiled drivers, by driver and runtime. One call of Roslyn compiles all."""
     if not csharp.is_ready():
         assert not os.environ.get("POPBRIDGE_REQUIRE_ENGINES"), "python tools/csharp.py"
         pytest.skip("Roslyn or Mono isn't there: python tools/csharp.py")
-    folder = tmp_path_factory.mktemp("session")
-    programs = {runtime: folder / runtime / "Session.exe" for runtime in RUNTIMES}
-    for program in programs.values():
-        program.parent.mkdir()
-    said = csharp.compile_programs(
-        *({"out": program, "sources": [*SOURCES, HERE / "SessionDriver.cs"], "runtime": runtime}
-          for runtime, program in programs.items())
+    folder = tmp_path_factory.mktemp("drivers")
+    drivers = {
+        "Session": ([*SOURCES, HERE / "SessionDriver.cs"], []),
+        "Package": ([*PACKAGE_SOURCES, HERE / "PackageDriver.cs"], unity.defines("2022.3")),
+    }
+    wanted = [
+        {"out": folder / runtime / f"{name}.exe", "sources": sources, "defines": defines, "runtime": runtime}
+        for name, (sources, defines) in drivers.items()
+        for runtime in RUNTIMES
+    ]
+    # Versions whose defines differ in none that the sources ask for have the same program.
+    wanted += [
+        {"out": folder / version / "Package.dll", "sources": PACKAGE_SOURCES, "runtime": "mono",
+         "defines": unity.defines(version), "library": True}
+        for version in unity.distinct(PACKAGE_SOURCES)
+    ]  # fmt: skip
+    wanted.append(
+        {"out": folder / "mono" / "Tests.exe", "sources": TESTS_SOURCES, "runtime": "mono",
+         "defines": unity.defines("2022.3")}
     )  # fmt: skip
-    assert said == [[], []]
-    return programs
+    for each in wanted:
+        each["out"].parent.mkdir(exist_ok=True)  # type: ignore[attr-defined]
+    assert csharp.compile_programs(*wanted) == [[]] * len(wanted)
+    found = {(name, runtime): folder / runtime / f"{name}.exe" for name in drivers for runtime in RUNTIMES}
+    return {**found, ("Tests", "mono"): folder / "mono" / "Tests.exe"}
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -83,7 +111,7 @@ def runtime(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A Unity project with a normal map that is imported as a colour."""
-    return game(tmp_path / "project", "2022.3.62f1", only=[NORMAL_MAP.removeprefix("Assets/")])
+    return game(tmp_path / "project", PROJECT, only=[NORMAL_MAP.removeprefix("Assets/")])
 
 
 Connect = Callable[..., Session]
@@ -91,17 +119,40 @@ Connect = Callable[..., Session]
 
 @pytest.fixture
 def connect(
-    programs: dict[str, Path], runtime: str, project: Path, tmp_path: Path, daemon: Daemon
+    programs: dict[tuple[str, str], Path], runtime: str, project: Path, tmp_path: Path, daemon: Daemon
 ) -> Iterator[Connect]:
     """Starts sessions with one state file, as one editor after the other."""
     started: list[Session] = []
 
     def connect(instance: str = "one") -> Session:
         state = tmp_path / "Library/PopBridge.state"
-        session = Session(csharp.commands(programs[runtime])[runtime], project, state, daemon.env, instance)
+        session = Session(
+            csharp.commands(programs["Session", runtime])[runtime], project, state, daemon.env, instance
+        )
         started.append(session)
         return session
 
     yield connect
     for session in started:
         session.close()
+
+
+Open = Callable[..., Session]
+
+
+@pytest.fixture
+def editor(
+    programs: dict[tuple[str, str], Path], runtime: str, project: Path, shared_daemon: Daemon
+) -> Iterator[Open]:
+    """Starts the package in a fake editor; each start is the editor after a domain reload."""
+    started: list[Session] = []
+
+    def open_editor(mode: str = "window", home: Path | None = None) -> Session:
+        command = csharp.commands(programs["Package", runtime])[runtime]
+        env = shared_daemon.env if home is None else {**shared_daemon.env, "POPBRIDGE_HOME": str(home)}
+        started.append(Session(command, project, Path(PROJECT), env, version=mode))
+        return started[-1]
+
+    yield open_editor
+    for each in started:
+        each.close()

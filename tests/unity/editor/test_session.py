@@ -168,7 +168,7 @@ def test_another_program_on_the_port_learns_nothing(connect: Connect, daemon: Da
         thread.join(PROGRESS_S)
     secret = file.token.partition(".")[2]
     assert b"GET /ws?token=local&nonce=" in said and secret.encode() not in said
-    assert session.wait("status", "Retrying")[1]
+    assert session.wait("status", "Retrying")[1] == "Refused"
 
 
 @pytest.mark.parametrize("silence", [b"", b"HTTP/1.1 101 Switching Protocols\r\n"])

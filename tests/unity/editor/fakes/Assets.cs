@@ -58,6 +58,20 @@ namespace UnityEditor
             if (editing == 0) Import();
         }
 
+        public static string AssetPathToGUID(string path) => path;
+        public static string GetAssetPath(UnityEngine.Object asset) => (asset as Texture)?.Path ?? "";
+        public static UnityEngine.Object LoadMainAssetAtPath(string path) => new UnityEngine.Object();
+
+        public static string GenerateUniqueAssetPath(string path)
+        {
+            var at = path.LastIndexOf('.');
+            for (var number = 0; ; number++)
+            {
+                var found = number == 0 ? path : path.Substring(0, at) + " " + number + path.Substring(at);
+                if (!File.Exists(found)) return found;
+            }
+        }
+
         public static string GUIDToAssetPath(string guid) => guid;
         public static bool IsValidFolder(string path) => Directory.Exists(path);
 
@@ -84,6 +98,8 @@ namespace UnityEditor
             if (Deferred.Count == 0) return;
             var imported = Deferred.Distinct().ToArray();
             Deferred.Clear();
+            foreach (var path in imported.Where(each => each.EndsWith(".png") && !File.Exists(each + ".meta")))
+                File.WriteAllText(path + ".meta", File.ReadAllText(Directory.GetFiles(Path.GetDirectoryName(path), "*.png.meta")[0]));
             foreach (var path in imported)
                 if (Importer(path) is TextureImporter importer)
                 {
@@ -205,6 +221,15 @@ namespace UnityEditor
             Set("textureFormat", (int)settings.format, settings.name);
             Set("textureCompression", (int)settings.textureCompression, settings.name);
             Set("crunchedCompression", settings.crunchedCompression ? 1 : 0, settings.name);
+        }
+
+        public void GetSourceTextureWidthAndHeight(out int width, out int height)
+        {
+            Fake.CheckThread();
+            var head = new byte[24];
+            using (var file = File.OpenRead(assetPath)) file.Read(head, 0, head.Length);
+            width = head[18] << 8 | head[19];
+            height = head[22] << 8 | head[23];
         }
 
         internal void Write() => File.WriteAllText(assetPath + ".meta", text);
