@@ -36,7 +36,7 @@ FAILURES: Sequence[tuple[str, AnyText]] = (
     (r"There is not enough space on the disk|No space left on device", text("The disk is full.")),
     (
         r"LogPython: Error|Traceback \(most recent call last\)",
-        text("PopBridge's script failed in the editor. Please report it with the log."),
+        text("A Python script failed in the editor: PopBridge's, or one of the project's."),
     ),
 )
 """Why Unreal ended, by what its log says; the first that fits."""
