@@ -21,7 +21,7 @@ EDITOR_ONLY = text("only the engine's editor can change them")
 class EditorTextures(ProjectSupport):
     """Adds settings, uses and textures of an editor's report to those of a project's files.
 
-    Settings in files count more: the report may be of an older import.
+    Settings that the editor tells replace those of files, which may lack defaults.
     """
 
     def __init__(
@@ -53,16 +53,30 @@ class EditorTextures(ProjectSupport):
             if found is None and asset.options is None:
                 # Engines whose files name only images.
                 found = next(iter(self._by_image.get(asset.file, ())), None)
-            if found is None or asset.gone:
-                yield asset
+            if asset.gone:
+                yield from self._present(asset, found, taken)
                 continue
-            taken.add(found.path)
-            self.known[asset.file] = found
-            yield _merged(asset, found)
+            if found is not None:
+                taken.add(found.path)
+                self.known[asset.file] = found
+                asset = _merged(asset, found)
+            yield asset
         for found in self._by_path.values():
             if found.path not in taken and found.options is not None and (file := self._place(found)):
                 self.known[file] = found
                 yield _merged(TextureAsset(found.path, file), found)
+
+    def _present(
+        self, asset: TextureAsset, found: EditorTexture | None, taken: set[str]
+    ) -> Iterator[TextureAsset]:
+        """Yields what is left to say of a texture that the files tell without pixels."""
+        if found is not None and (file := self._place(found)):
+            taken.add(found.path)
+            self.known[file] = found
+            yield replace(_merged(asset, found), file=file, gone=False)
+        # Of a whole folder: that its textures couldn't be checked without the editor.
+        elif not (self._root / asset.file).is_dir():
+            yield asset
 
     def texture(self, project: Path, file: str) -> TextureAsset | None:
         asset = self._support.texture(project, file) if self._support else None
@@ -118,7 +132,7 @@ def _is_below(root: Path, file: str) -> bool:
 
 
 def _merged(asset: TextureAsset, found: EditorTexture) -> TextureAsset:
-    if found.options is None or asset.options is not None:
+    if found.options is None:
         return asset
     return replace(
         asset,

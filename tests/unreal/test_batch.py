@@ -17,9 +17,11 @@ from bridge.demo.textures import save, textures
 from bridge_unreal import batch, engines
 from bridge_unreal.batch import UnrealBatch
 from bridge_unreal.plugin import Unreal4, Unreal5, Unreal50
+from tests.commands.conftest import popbridge as popbridge
 from tests.sdk.test_vectors import python
 from tests.unity.batch.test_batch import program
 from tests.unreal.conftest import ENGINES, HERE
+from tests.unreal.uasset import write_texture
 
 ADAPTERS = {"3.7": Unreal4(), "3.9": Unreal50(), "3.11": Unreal5()}
 ROCK, ICON = "/Game/Textures/T_Rock_N.T_Rock_N", "/Game/UI/T_Icon.T_Icon"
@@ -126,6 +128,33 @@ def test_a_failure_is_told_with_its_reason(
     with pytest.raises(UserError) as raised, editor_report(project(root), command, tmp_path / "log", limit):
         pass
     assert says in str(raised.value) and str(tmp_path / "log") in str(raised.value)
+
+
+def test_an_audit_judges_the_pixels_that_only_the_editor_has(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, popbridge: Any
+) -> None:
+    names = {path.partition(".")[0].removeprefix("/Game/") for path in (ROCK, ICON)}
+    source = json.dumps([{"RelativeFilename": "../../SourceArt/T_Rock_N.png"}])
+    for name in names:
+        tags = {"AssetImportData": source} if name.endswith("Rock_N") else {}
+        write_texture(root / f"Content/{name}.uasset", tags)
+    for path in ("Content/T_Odd.uasset", "Content/T_Lost.uasset"):
+        (root / path).unlink()
+    arguments = ("audit", str(root), "--workers", "1", "--json", "-", "--all", "--fail-on", "never", "--fix")
+    alone = json.loads(popbridge(*arguments)[1])
+    command = editor(tmp_path, world(root), monkeypatch=monkeypatch)
+    code, out, err = popbridge(*arguments, "--with-editor", "--editor", str(command))
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert report["editor"]["version"] == ENGINES["3.11"] and report["textures"] == alone["textures"] + 1 == 2
+    by_path = {each["path"]: each for each in report["files"]}
+    rock, icon = by_path[ROCK], by_path[ICON]
+    assert rock["file"] == "SourceArt/T_Rock_N.png" and rock["editor"]["format"] == "DXT5"
+    assert "normal_as_color" in {each["code"] for each in rock["findings"]}
+    assert icon["file"] == "Content/UI/T_Icon.uasset" and icon["editor"]["pixels"]
+    assert icon["kind"] and icon["width"] > 0
+    # Only the editor changes them.
+    assert not any(each["options"] for each in report["files"]) and report["receipt"] is None
 
 
 class TestFind:
