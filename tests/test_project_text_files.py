@@ -24,7 +24,14 @@ def test_what_was_read_is_written_to_the_byte(tmp_path: Path, data: bytes) -> No
 
 @pytest.mark.parametrize(
     ("text", "merged"),
-    [("<<<<<<< HEAD\na", True), ("a\r\n<<<<<<< ours\n", True), ("a <<<<<<< b", False), ("<<<<<<<", False)],
+    [
+        ("<<<<<<< HEAD\na", True),
+        ("a\r\n<<<<<<< ours\n", True),
+        ("a\n<<<<<<<< HEAD:a.meta\n", True),
+        ("a <<<<<<< b", False),
+        ("<<<<<<<", False),
+        ("<<<<<< a", False),
+    ],
 )
 def test_what_a_merge_has_left_is_seen(text: str, merged: bool) -> None:
     assert is_merged(text) is merged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -118,14 +119,15 @@ def _is(question: Callable[[], bool]) -> bool:
         return False
 
 
-CONFLICT = "<<<<<<< "
+_CONFLICT = re.compile(r"^<{7,} ", re.MULTILINE)
+"""Git writes more than seven for conflicts of renamed files and within other conflicts."""
 MAX_BYTES = 16 << 20
 """Far more than the settings files of editors have."""
 
 
 def is_merged(text: str) -> bool:
     """Returns whether the text contains a merge conflict of version control (`<<<<<<<`)."""
-    return text.startswith(CONFLICT) or f"\n{CONFLICT}" in text
+    return bool(_CONFLICT.search(text))
 
 
 def read_text(path: Path) -> str:

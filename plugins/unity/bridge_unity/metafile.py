@@ -9,7 +9,7 @@ from typing import Self
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bridge.api import ProjectFolder, Text, UserError, read_text, text
+from bridge.api import ProjectFolder, Text, UserError, is_merged, read_text, text
 
 SUFFIX = ".meta"
 BOM = "\ufeff"
@@ -31,6 +31,9 @@ Edit = tuple[int, int, str]
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+CONFLICT = text("{path} contains a merge conflict")
+
+
 class UnknownSyntaxError(Exception):
     """The text isn't what Unity writes. `text` says where; its `path` is the file's name."""
 
@@ -44,6 +47,8 @@ class MetaFile:
 
     def __init__(self, text: str) -> None:
         """Raises UnknownSyntaxError."""
+        if is_merged(text):
+            raise UnknownSyntaxError(CONFLICT)
         # libyaml counts characters from after the mark.
         self._mark = BOM if text.startswith(BOM) else ""
         self.text = text.removeprefix(BOM)
