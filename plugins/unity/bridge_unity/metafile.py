@@ -31,8 +31,6 @@ Edit = tuple[int, int, str]
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-
-
 class UnknownSyntaxError(Exception):
     """The text isn't what Unity writes. `text` says where; its `path` is the file's name."""
 
