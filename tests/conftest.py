@@ -1,5 +1,7 @@
 """What holds for every test."""
 
+import gc
+import itertools
 import os
 
 import pytest
@@ -25,6 +27,37 @@ def writable_for_workers(tmp_path_factory):
     os.environ["POPBRIDGE_WORKER_WRITABLE"] = WRITABLE[0]
     if any(name.startswith("COVERAGE_") for name in os.environ):
         WRITABLE.append(os.getcwd())
+
+
+EDITORS_EVERY = 20
+"""Of how many files one drives editors, where several run at a time: they are the longest ones."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Spreads the files that drive editors among the others, which leave them half of the machine."""
+    for item in items:
+        # tools/dev.py finds these files by their text.
+        if item.get_closest_marker("alone") and "mark.alone" not in item.path.read_text(encoding="utf-8"):
+            raise pytest.UsageError(f"{item.path.name} has tests that run alone and doesn't say so itself.")
+    if hasattr(config, "workerinput"):
+        files = [list(file) for _, file in itertools.groupby(items, lambda item: item.path)]
+        editors = [file for file in files if any(item.get_closest_marker("engine") for item in file)]
+        others = [file for file in files if file not in editors]
+        for number, file in enumerate(editors):
+            others.insert(number * EDITORS_EVERY, file)
+        items[:] = itertools.chain.from_iterable(others)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collects 15,000 tests, which all stay, without looking for garbage among them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

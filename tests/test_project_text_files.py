@@ -33,6 +33,7 @@ def test_what_was_read_is_written_to_the_byte(tmp_path: Path, data: bytes) -> No
 @pytest.mark.parametrize(
     ("text", "merged"),
     [("<<<<<<< HEAD\na", True), ("a\r\n<<<<<<< ours\n", True), ("a <<<<<<< b", False), ("<<<<<<<", False),
+     ("a\n<<<<<<<< HEAD:a.meta\n", True), ("<<<<<< a", False),
      ("a\n>>>> ORIGINAL //depot/a#1\n", True), (">>>> ORIGINAL //depot/a#1\n", True)],
 )  # fmt: skip
 def test_what_a_merge_has_left_is_seen(text: str, merged: bool) -> None:

@@ -96,6 +96,7 @@ async def audit(
         ],
         incomplete=bool(unimported),
         failed=project.failed,
+        editor=project.editor,
     )
     judging = Judge(project, report, project_file.textures.max_size or plan.max_size, plan.explains)
     await asyncio.to_thread(judging.prepare, len(assets))
@@ -109,7 +110,7 @@ async def audit(
         known = {asset.file: asset for asset in assets}
         workload = _workload(registry)
         version = _version(workload, plan.limits)
-        examiner = Examiner(project.root, workload, version, workers, cache)
+        examiner = Examiner(project.root, workload, version, workers, cache, project.image)
         async with contextlib.aclosing(examiner.answers(questions)) as answers:
             async for answer in answers:
                 judging.add(known[answer.question.file], answer)

@@ -184,7 +184,7 @@ class Judge:
     def add_missing(self, asset: TextureAsset) -> None:
         """Adds the row of a texture that is gone, such as an orphaned import file."""
         if self._project.covers(asset.file):
-            self._add(_row(asset, self._asset_issues(asset)))
+            self._add(self._new_row(asset, self._asset_issues(asset)))
 
     def add(self, asset: TextureAsset, answer: Answer) -> None:
         """Adds one texture's examination; a failed one gets its row immediately.
@@ -196,7 +196,7 @@ class Judge:
         self._report.cached += covered and answer.cached
         if isinstance(found, Trouble):
             issue = _trouble(found)
-            row = _row(asset, [*self._asset_issues(asset), issue])
+            row = self._new_row(asset, [*self._asset_issues(asset), issue])
             row.size, row.content = answer.size, found.content
             if covered:
                 self._add(row)
@@ -286,7 +286,7 @@ class Judge:
         considered: Sequence[Considered],
         fault: Issue | None,
     ) -> Row:
-        row = _row(asset, self._asset_issues(asset))
+        row = self._new_row(asset, self._asset_issues(asset))
         _describe(row, found)
         try:
             if fault is None:
@@ -332,6 +332,11 @@ class Judge:
         row.options = options_for(self._project, row.settings, row.issues)
         measure_memory(self._project, row)
 
+    def _new_row(self, asset: TextureAsset, issues: list[Issue]) -> Row:
+        row = Row(asset.file, asset.path, issues, asset.options)
+        row.editor = self._project.editor.known.get(asset.file) if self._project.editor else None
+        return row
+
     def _add(self, row: Row) -> None:
         if row.explanation is not None:
             self._report.explained.append(row)
@@ -363,10 +368,6 @@ def _describe(row: Row, found: Examination) -> None:
     row.probability = classification.confidence
     row.evidence = classification.evidence
     row.content = found.fingerprint.file
-
-
-def _row(asset: TextureAsset, issues: list[Issue]) -> Row:
-    return Row(asset.file, asset.path, issues, asset.options)
 
 
 def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issue]:

@@ -17,6 +17,7 @@ from accel.text import AnyText, Text, plural, text
 from bridge.advisors import advice
 from bridge.advisors.texts import join_list
 from bridge.api import Adapter, OptionLabel, ProjectSupport, TextureAsset, TextureUses, walk
+from bridge.audit.editor_textures import EditorTextures
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
 from bridge.core.messages import AdapterInfo
@@ -164,6 +165,8 @@ class Project(Struct, frozen=True):
     """The folder or file below `root`, with `/`, that is reported and fixed; empty for all."""
     is_file: bool = False
     """Whether `part` is a file."""
+    editor: EditorTextures | None = None
+    """What the engine's editor has read; it is `support`, too. None if the audit reads files only."""
 
     @property
     def engine(self) -> str:
@@ -200,6 +203,11 @@ class Project(Struct, frozen=True):
                     reason=why,
                 )
             ) from error
+
+    def image(self, file: str) -> Path:
+        """Returns the image of the texture `file`, which may be elsewhere if the editor has read it."""
+        found = self.editor.images.get(file) if self.editor else None
+        return found or self.root / file
 
     def covers(self, file: str) -> bool:
         """Whether `file`, below the root, is in the audited part."""

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 from msgspec.structs import replace
 
 from accel.atomic_file import replace_file
 from accel.text import Text, text
 from bridge.advisors.explanation import plain
+from bridge.api import EditorTexture
 from bridge.audit import judge
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import OptionTexts, notices, sentence
@@ -51,6 +52,9 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "memory": report.memory or None,
         "accepted": report.accepted,
         "receipt": report.receipt,
+        "editor": {"version": report.editor.version, "platform": report.editor.platform or None}
+        if report.editor
+        else None,
         "seconds": round(report.seconds, 3),
     }
     yield json.dumps(head, indent=1)[:-2]
@@ -106,7 +110,21 @@ def _row(row: Row, options: OptionTexts, locale: str) -> dict[str, Any]:
         "present": row.present,
         "options": row.options,
         "changes": [options.change(name, row.settings or {}, row.options) for name in row.options],
+        **({"editor": editor_values(row.editor)} if row.editor is not None else {}),
         **({"explanation": plain(row.explanation, locale)} if row.explanation is not None else {}),
+    }
+
+
+def editor_values(found: EditorTexture) -> dict[str, Any]:
+    """Returns what the engine's editor knows of a texture and its files don't tell."""
+    return {
+        "format": found.format or None,
+        "width": found.width or None,
+        "height": found.height or None,
+        "memory": found.memory or None,
+        "used_as": [structs.asdict(each) for each in found.used_as],
+        "options": found.options is not None,
+        "pixels": bool(found.picture),
     }
 
 

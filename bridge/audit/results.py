@@ -13,7 +13,8 @@ from accel.texture.kinds import Evidence, Kind
 from bridge.advisors.explanation import Explanation
 from bridge.advisors.findings import ERROR, NOTE, WARNING, Finding
 from bridge.advisors.import_project import AuditResultsWriter
-from bridge.api import OptionLabel, Remark
+from bridge.api import EditorTexture, OptionLabel, Remark
+from bridge.audit.editor_textures import EditorTextures
 from bridge.core.messages import AdapterInfo
 from bridge.core.textures import OLD_SEVERITIES, ImageFacts, Severity, severity_of
 
@@ -125,6 +126,8 @@ class Row(Struct):
     """Set if the plan asks for it."""
     lit: LitPair | None = None
     """None without one, and for textures that look the same."""
+    editor: EditorTexture | None = None
+    """What the engine's editor knows of it; None if no editor was asked, or it doesn't know the texture."""
     diff: str = ""
     """What the options change in the import file, as a unified diff without file names; empty if unknown."""
 
@@ -264,6 +267,8 @@ class Report(Struct, kw_only=True):
     seconds: float = 0.0
     finished: float = 0.0
     """Seconds since 1970; 0 if unknown."""
+    editor: EditorTextures | None = None
+    """What the engine's editor has read; None if no editor was asked."""
     labels: Mapping[str, OptionLabel] = field(default_factory=dict)
     """How the engine's editor shows the options of `rows`, in the report's language."""
     pictures: dict[str, bytes] = field(default_factory=dict)

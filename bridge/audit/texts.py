@@ -55,6 +55,7 @@ TEXTS = {
     "mended": text("fixed"),
     "duplicates": text("Duplicate and similar textures; sizes are of all but the largest"),
     "memory": text("GPU memory"),
+    "in_editor": text("in the editor"),
     "memory_total": text("GPU memory on desktop: {memory}."),
     "memory_frees": text("GPU memory on desktop: {memory}; --fix frees {saved}."),
     "memory_freed": text("GPU memory on desktop: {memory}; the fixes freed {saved}."),

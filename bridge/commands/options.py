@@ -52,6 +52,11 @@ class AuditOptions(Struct, frozen=True):
     quiet: bool = False
     lists_all: bool = False
     """Whether the JSON report lists all textures, with explanations."""
+    with_editor: bool = False
+    """Whether the engine's editor is asked, too."""
+    editor: str | None = None
+    """The editor's program; None to search it."""
+    editor_timeout_s: float = 1800
 
 
 class RunOptions(Struct, frozen=True):

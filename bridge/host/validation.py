@@ -464,8 +464,10 @@ def _check_support(adapter: Adapter, what: AnyText, name: str, *protocols: type)
 
 
 def _methods(protocols: Iterable[type]) -> Iterator[str]:
-    names = (name for protocol in protocols for name in vars(protocol) if not name.startswith("_"))
-    return (name for name in names if name not in LATER)
+    known = ((name, value) for protocol in protocols for name, value in vars(protocol).items())
+    return (
+        name for name, value in known if not name.startswith("_") and name not in LATER and callable(value)
+    )
 
 
 KINDS = frozenset(get_args(Kind))

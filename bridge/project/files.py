@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -118,8 +119,9 @@ def _is(question: Callable[[], bool]) -> bool:
         return False
 
 
-CONFLICTS = ("<<<<<<< ", ">>>> ORIGINAL ")
-"""Starts of the line with which Git and Perforce mark a conflict."""
+_CONFLICT = re.compile(r"^(?:<{7,} |>>>> ORIGINAL )", re.MULTILINE)
+"""How Git and Perforce mark a conflict; Git writes more than seven within other conflicts and for renamed
+files."""
 LFS_HEAD = "version https://git-lfs."
 LFS_BYTES = 1024
 """A pointer is smaller (Git LFS specification)."""
@@ -153,9 +155,8 @@ def checkout_problem(content: str) -> AnyText:
 
 def _conflict(text: str) -> int:
     """Returns where the first conflict begins; -1 without one."""
-    found = [0 if text.startswith(mark) else text.find(f"\n{mark}") + 1 for mark in CONFLICTS]
-    begins = [at for mark, at in zip(CONFLICTS, found, strict=True) if at or text.startswith(mark)]
-    return min(begins, default=-1)
+    found = _CONFLICT.search(text)
+    return -1 if found is None else found.start()
 
 
 def is_lfs_pointer(path: Path) -> bool:

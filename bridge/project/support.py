@@ -219,41 +219,28 @@ class EditorCamera(Protocol):
         """Undoes `install`; the editor must have ended. Raises OSError."""
 
 
-class BatchEditor(Protocol):
-    """Runs an engine's editor without a window, to read what a project's files alone don't tell.
+class EditorUse(Struct, frozen=True, kw_only=True):
+    """A material's slot that uses a texture."""
 
-    Runs must not change the project.
-    """
-
-    def find(self, project: Path) -> Sequence[Path]:
-        """Returns the editors on this machine for the project's version, the best first.
-
-        Raises UserError if the project's files don't tell the version.
-        """
-
-    def command(self, editor: Path, project: Path, result: Path, log: Path) -> Sequence[str]:
-        """Returns the command that writes an `EditorReport` as JSON to `result`, and the editor's log.
-
-        Both are in a private folder, where the command may also write pictures. Raises UserError if the
-        editor can't read the project, as when another editor has it open.
-        """
-
-    def failure(self, log: str) -> AnyText:
-        """Returns why a run failed, and what to do; empty if the editor's log doesn't say."""
-        return ""
+    slot: str
+    """The property's name, such as `_BumpMap`."""
+    shader: str = ""
+    """The shader's name; empty if unknown."""
+    kind: str = ""
+    """The kind that the slot expects, by its name in textures' intents; empty if unknown."""
 
 
 class EditorTexture(Struct, frozen=True, kw_only=True):
     """What an editor knows of a texture."""
 
     path: str
-    """The engine's name for it."""
+    """The engine's name for it, as in `TextureAsset.path`."""
     file: str = ""
-    """The file that it was imported from, relative to the project, with `/`; empty if that is elsewhere."""
+    """The image that it was imported from, relative to the project, with `/`; empty if that is elsewhere."""
     asset: str = ""
-    """The file that contains the texture, relative to the project; empty if it is `file`."""
+    """The file that contains the texture, relative to the project; empty if it is the image itself."""
     picture: str = ""
-    """The name of a PNG with its pixels, beside the report; empty without one."""
+    """The name of an image with its pixels, beside the report; empty without one."""
     options: Mapping[str, Any] | None = None
     """The import settings, by the engine's names; None if the project's files have them."""
     width: Annotated[int, Meta(ge=0)] = 0
@@ -264,15 +251,15 @@ class EditorTexture(Struct, frozen=True, kw_only=True):
     """The engine's name of the format in GPU memory; empty if unknown."""
     memory: Annotated[int, Meta(ge=0, lt=2**50)] = 0
     """Bytes of GPU memory on `EditorReport.platform`; 0 if unknown."""
-    used_as: Sequence[str] = ()
-    """Kinds of the material slots that use it, as in `TextureUse.kind`; unknown ones don't count."""
+    used_as: Sequence[EditorUse] = ()
+    """The materials' slots that use it."""
 
 
 class EditorReport(Struct, frozen=True, kw_only=True):
     """What a run of an editor has found."""
 
-    format: int
-    """1."""
+    version: int
+    """Of this record: 1."""
     engine: str
     """The editor's version."""
     platform: str = ""
@@ -280,7 +267,47 @@ class EditorReport(Struct, frozen=True, kw_only=True):
     textures: Sequence[EditorTexture] = ()
     """All that it could read."""
     errors: Sequence[str] = ()
-    """What couldn't be read."""
+    """What it couldn't read, and why."""
+
+
+class EditorCommand(Struct, frozen=True):
+    """How an editor is started."""
+
+    arguments: Sequence[str]
+    """The program and its arguments."""
+    env: Mapping[str, str] = {}
+    """Further variables of its environment."""
+
+
+class BatchEditor(Protocol):
+    """Runs an engine's editor without a window, to read what a project's files alone don't tell.
+
+    Runs must not change the project.
+    """
+
+    caches: Sequence[str] = ()
+    """The project's folders that editors may write at any time, and which aren't in version control."""
+
+    def find(self, project: Path) -> Sequence[Path]:
+        """Returns the editors on this machine for the project's version, the best first.
+
+        Raises UserError if the project's files don't tell the version.
+        """
+
+    def command(self, editor: Path, project: Path, folder: Path) -> EditorCommand:
+        """Returns the command that writes an `EditorReport` to `report.json` in `folder`, all at once.
+
+        The private folder also gets the editor's log, `editor.log`, and pictures. Raises UserError if the
+        editor can't read the project or would change it.
+        """
+
+    def failure(self, log: str) -> AnyText:
+        """Returns why a run failed, and what to do; empty if the editor's log doesn't say."""
+        return ""
+
+    def complete(self, project: Path, report: EditorReport) -> EditorReport:
+        """Returns the report with what the adapter knows of it, such as the kinds of slots."""
+        return report
 
 
 class HeadlessEditor(Protocol):

@@ -454,3 +454,13 @@ def test_each_want_is_about_a_field_that_there_is() -> None:
     wants = [want for wants in DESIRED.values() for want in wants]
     assert {want.field for want in wants} <= ALL
     assert set(DESIRED) == {"color", "normal", "data", "packed", "emissive", "flat", "environment"}
+
+
+def test_one_colour_has_no_edges_that_blocks_could_smear(found: Any) -> None:
+    plain = np.full((20, 20, 4), 77, np.uint8)
+    for pixels, there in (
+        (plain, False),
+        (np.dstack([pictures.noise(3, 20) // 128 * 255, plain[..., 3:]]), True),
+    ):
+        said = found("ui/bar.png", pixels, "ui", kind="ui", compression="block", filter="nearest")
+        assert ("pixel_art_blocks" in said) is there

@@ -113,7 +113,7 @@ def test_a_texture_without_settings_has_no_options_and_no_problem(root: Path, te
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (meta(replaced={"  mipmaps:": "<<<<<<< HEAD\n  mipmaps:"}), "merge conflict in line 7"),
+        (meta(replaced={"  mipmaps:": "<<<<<<<< HEAD:a\n  mipmaps:"}), "merge conflict in line 7"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "`git lfs pull`"),
         (meta(replaced={"  isReadable: 0": "  isReadable: 0\n  isReadable: 1"}), "has isReadable twice"),
         (meta(replaced={"    wrapU: 0": "    wrapU: 0\n    wrapU: 1"}), "has wrapU twice"),

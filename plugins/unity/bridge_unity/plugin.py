@@ -14,6 +14,7 @@ from bridge.api import (
     Adapter,
     Addon,
     AddonInstaller,
+    BatchEditor,
     GpuFormat,
     ImageFacts,
     Kind,
@@ -29,6 +30,7 @@ from bridge.api import (
     hookimpl,
 )
 from bridge_unity import assets, gpu_memory, labels, projects, texture_intent
+from bridge_unity.batch import UnityBatch
 from bridge_unity.default_options import DEFAULT_OPTIONS
 from bridge_unity.importer_settings import platform_options
 from bridge_unity.remarks import remarks
@@ -136,6 +138,10 @@ class _Unity(Adapter):
     @property
     def installer(self) -> AddonInstaller:
         return UnityInstaller()
+
+    @property
+    def batch_editor(self) -> BatchEditor:
+        return UnityBatch()
 
     @cached_property
     def addon(self) -> Addon | None:

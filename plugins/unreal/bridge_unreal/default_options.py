@@ -1,6 +1,7 @@
 """The properties of a `Texture2D` that nobody has changed, in each Unreal that they were looked up for.
 
-Source: Unreal's Python API reference of these versions, whose texture properties have equal defaults.
+They follow Unreal's documentation of texture assets, which gives the same for all of these versions; no
+editor has confirmed them. An import may set others, as for a picture that it takes for a normal map.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from bridge.api import (
     Adapter,
     Addon,
     AddonInstaller,
+    BatchEditor,
     GpuFormat,
     ImageFacts,
     OptionLabel,
@@ -19,6 +20,7 @@ from bridge.api import (
     hookimpl,
 )
 from bridge_unreal import gpu_memory, labels, texture_intent
+from bridge_unreal.batch import UnrealBatch
 from bridge_unreal.default_options import DEFAULT_OPTIONS
 from bridge_unreal.projects import UnrealProjects
 from bridge_unreal.support import UnrealInstaller, addon
@@ -61,6 +63,10 @@ class _Unreal(Adapter):
     @property
     def installer(self) -> AddonInstaller:
         return UnrealInstaller()
+
+    @property
+    def batch_editor(self) -> BatchEditor:
+        return UnrealBatch()
 
     @property
     def addon(self) -> Addon | None:

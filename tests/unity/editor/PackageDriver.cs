@@ -11,6 +11,7 @@ using PopBridge.Connection;
 using PopBridge.Editor;
 using UnityEditor;
 using UnityEngine;
+using UnityEngine.Rendering;
 using UnityEngine.UIElements;
 
 public static class PackageDriver
@@ -103,6 +104,7 @@ public static class PackageDriver
             case "findings":
                 Fake.Say("findings", string.Join("|", EditorBridge.Findings().Select(each => each.Key + ":" + each.Value.Count)));
                 break;
+            case "uses": Uses(words[1]); break;
             case "settings": ShowSettings(); break;
             case "switch": Switch(int.Parse(words[1])); break;
             case "skin":
@@ -173,15 +175,32 @@ public static class PackageDriver
         var drawn = GUI.Drawn;
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var each = 0; each < 1000; each++) EditorApplication.projectWindowItemOnGUI?.Invoke(guid, area);
-        Fake.Say("badge", drawn.ToString(), (GC.GetAllocatedBytesForCurrentThread() - before).ToString());
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Fake.Say("badge", drawn.ToString(), allocated.ToString());
     }
 
-    /// <summary>Loads a material of a shader with one slot, which has a texture: shader, slot, path.</summary>
+    /// <summary>Loads a material of a shader with one slot, which has a texture: shader, slot, path, and `normal` if it is declared so.</summary>
     private static void AddMaterial(string[] words)
     {
-        var material = new Material { shader = new Shader { name = words[0], Slots = new[] { words[1] } } };
+        var shader = new Shader
+        {
+            name = words[0], Slots = new[] { words[1] },
+            Flags = words.Length > 3 ? ShaderPropertyFlags.Normal : ShaderPropertyFlags.None,
+        };
+        var material = new Material { shader = shader };
         material.Textures[words[1]] = new Texture { Path = words[2] };
         UnityEngine.Resources.Materials.Add(material);
+    }
+
+    /// <summary>Says whether all materials are read without time, and what a texture is used as.</summary>
+    private static void Uses(string path)
+    {
+        var uses = new MaterialUses();
+        var isDone = uses.Refresh(0);
+        uses.Refresh(double.MaxValue);
+        var found = (uses.Of(path) ?? new List<object>()).Cast<Dictionary<string, object>>();
+        Fake.Say("uses", isDone.ToString(), string.Join("|", found.Select(use =>
+            string.Join(" ", use.OrderBy(each => each.Key).Select(each => each.Key + "=" + each.Value)))));
     }
 
     private static void ShowSettings()

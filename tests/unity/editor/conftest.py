@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 RUNTIMES = ("coreclr", "mono")
 PACKAGE_SOURCES = (PACKAGE / "Editor", HERE / "fakes")
 TESTS_SOURCES = (*PACKAGE_SOURCES, PACKAGE / "Tests", PACKAGE / "Samples~", HERE / "NUnit.cs")
-PROJECT = "2022.3.62f1"
+PROJECT, PROJECT_VERSION = "2022.3.62f1", "2022.3"
+DEFINES = [*unity.defines(PROJECT_VERSION), *unity.module_defines()]
 NORMAL_MAP = "Assets/materials/brick_normal.png"
 
 
@@ -78,7 +79,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     folder = tmp_path_factory.mktemp("drivers")
     drivers = {
         "Session": ([*SOURCES, HERE / "SessionDriver.cs"], []),
-        "Package": ([*PACKAGE_SOURCES, HERE / "PackageDriver.cs"], unity.defines("2022.3")),
+        "Package": ([*PACKAGE_SOURCES, HERE / "PackageDriver.cs"], DEFINES),
     }
     wanted = [
         {"out": folder / runtime / f"{name}.exe", "sources": sources, "defines": defines, "runtime": runtime}
@@ -89,11 +90,11 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     wanted += [
         {"out": folder / version / "Package.dll", "sources": PACKAGE_SOURCES, "runtime": "mono",
          "defines": unity.defines(version), "library": True}
-        for version in unity.distinct(PACKAGE_SOURCES)
+        for version in unity.distinct(PACKAGE_SOURCES, PROJECT_VERSION)
     ]  # fmt: skip
     wanted.append(
         {"out": folder / "mono" / "Tests.exe", "sources": TESTS_SOURCES, "runtime": "mono",
-         "defines": unity.defines("2022.3")}
+         "defines": DEFINES}
     )  # fmt: skip
     for each in wanted:
         each["out"].parent.mkdir(exist_ok=True)  # type: ignore[attr-defined]
@@ -149,7 +150,9 @@ def editor(
 
     def open_editor(mode: str = "window", home: Path | None = None) -> Session:
         command = csharp.commands(programs["Package", runtime])[runtime]
-        env = shared_daemon.env if home is None else {**shared_daemon.env, "POPBRIDGE_HOME": str(home)}
+        env = {**shared_daemon.env, "TEST_PACKAGE": str(PACKAGE)}
+        if home is not None:
+            env["POPBRIDGE_HOME"] = str(home)
         started.append(Session(command, project, Path(PROJECT), env, version=mode))
         return started[-1]
 

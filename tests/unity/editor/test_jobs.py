@@ -11,6 +11,7 @@ from PIL import Image
 from tests.unity.editor.conftest import NORMAL_MAP, Open
 from tests.unity.editor.session import Session
 from tests.unity.editor.test_package import OTHER, copy
+from tests.unity.editor.test_window import look
 
 MANY = 200
 FOLDER = "Assets/heights"
@@ -32,7 +33,8 @@ def heights(project: Path, count: int) -> list[str]:
 
 
 def choose(session: Session, entry: str, *selected: str) -> None:
-    session.order("select", *selected)
+    if selected:
+        session.order("select", *selected)
     session.order("menu", entry)
     assert session.wait("menu") == ["True"]
 
@@ -81,6 +83,8 @@ def test_a_domain_reload_in_the_middle_of_200_jobs_loses_and_repeats_none(
     before = editor()
     before.wait("opened")
     choose(before, "Tools/PopBridge/Generate Normal Map", FOLDER)
+    # So many files aren't created unasked.
+    assert ["dialog"] in before.seen
     before.wait("answered", "result")
     before.close()
     after = editor()
@@ -117,9 +121,8 @@ def test_a_check_of_the_project_reports_every_texture(editor: Open, project: Pat
     session = editor()
     session.wait("opened")
     choose(session, "Tools/PopBridge/Check Project")
-    _, _, count = session.wait("popup", "texture.import")
-    assert count == "2"
     session.wait("task", "Succeeded")
+    assert session.wait("popup", "texture.import")[2] == "2"
 
 
 @pytest.mark.parametrize("runtime", ["mono"], indirect=True)
@@ -127,9 +130,26 @@ def test_a_texture_can_be_asked_about(editor: Open) -> None:
     session = editor()
     session.wait("opened")
     choose(session, "Assets/PopBridge/Ask Why", NORMAL_MAP)
-    for _ in range(200):
-        session.order("look")
-        *_, has_pictures, texts = session.wait("look")
-        if has_pictures == "True":
-            break
-    assert has_pictures == "True" and NORMAL_MAP in texts
+    seen, texts = look(session, until=2)
+    assert seen == [False, False, True] and NORMAL_MAP in texts
+
+
+@pytest.mark.parametrize("runtime", ["mono"], indirect=True)
+def test_loaded_materials_tell_what_a_texture_is_used_as(editor: Open) -> None:
+    session = editor()
+    for material in (
+        ("Standard", "_BumpMap", NORMAL_MAP),
+        ("Mine", "_BumpMap", NORMAL_MAP),
+        ("Mine", "_Bumps", NORMAL_MAP, "normal"),
+        ("Mine", "_Bumps", NORMAL_MAP, "normal"),
+        ("Mine", "_Ground", "Packages/other/ground.png"),
+    ):
+        session.order("material", *material)
+    session.order("uses", NORMAL_MAP)
+    # Reading them waits for a tick that has time.
+    assert session.wait("uses") == [
+        "False",
+        "kind=normal slot=_BumpMap|slot=_BumpMap|basis=declaration kind=normal slot=_Bumps",
+    ]
+    session.order("uses", "Packages/other/ground.png")
+    assert session.wait("uses")[1] == ""

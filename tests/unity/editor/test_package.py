@@ -11,8 +11,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
 
 from bridge_unity.plugin import UnityProjects
+from tests.unity.editor import unity
 from tests.unity.editor.conftest import NORMAL_MAP, Open
 from tests.unity.editor.session import PACKAGE, Session
 from tools import csharp
@@ -100,6 +102,8 @@ def test_what_is_unticked_stays(editor: Open, project: Path) -> None:
 
 @pytest.mark.parametrize("runtime", ["mono"], indirect=True)
 def test_an_import_of_many_ticks_is_one_popup(editor: Open, project: Path) -> None:
+    with Image.open(project / NORMAL_MAP) as image:
+        image.resize((64, 64)).save(project / NORMAL_MAP)
     files = [f"Assets/materials/wall{number}_normal.png" for number in range(MANY)]
     for file in files:
         copy(project, file)
@@ -159,6 +163,15 @@ def test_each_asset_of_the_package_has_a_meta_file_with_its_own_guid() -> None:
 def test_the_package_has_the_version_of_the_release() -> None:
     package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
     assert (package["name"], package["version"]) == (unity_meta.NAME, release())
+
+
+def test_the_sources_ask_for_the_modules_that_the_assembly_defines() -> None:
+    asked = {
+        name
+        for file in PACKAGE.rglob("*.cs")
+        for name in re.findall(r"POPBRIDGE_\w+", file.read_text("utf-8"))
+    }
+    assert asked - {"POPBRIDGE_HOME"} == set(unity.module_defines())
 
 
 def test_no_hook_makes_unity_import_all_textures_again() -> None:

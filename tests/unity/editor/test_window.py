@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.unity.editor.conftest import NORMAL_MAP, Open
-from tests.unity.editor.session import PACKAGE, Session
+from tests.unity.editor.session import PACKAGE, WAIT_S, Session
 from tests.unity.editor.test_package import OTHER, copy, report
 
 
 def look(session: Session, *, until: int | None = None) -> tuple[list[bool], str]:
     """Returns whether list, texture and comparison are in sight, and all texts; `until` this one is there."""
-    for _ in range(200):
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
         session.order("look")
         *seen, texts = session.wait("look")
         shown = [each == "True" for each in seen]
         if until is None or shown[until]:
             return shown, texts
+        time.sleep(0.05)
     raise AssertionError(texts)
 
 
@@ -44,14 +47,15 @@ def test_a_texture_shows_its_evidence_and_both_pictures(editor: Open) -> None:
     assert look(session)[0] == [True, False, False]
 
 
-def test_a_domain_reload_keeps_the_texture_that_is_shown(editor: Open, project: Path) -> None:
+def test_a_domain_reload_keeps_the_texture_that_is_shown_and_the_marks(editor: Open, project: Path) -> None:
     before = editor()
     report(before, NORMAL_MAP)
     before.order("choose", NORMAL_MAP)
     assert look(before)[0][1]
     before.close()
     after = editor()
-    after.wait("opened")
+    after.order("badge", NORMAL_MAP)
+    assert after.wait("badge") == ["1", "0"]
     after.order("show")
     assert look(after)[0][1]
 

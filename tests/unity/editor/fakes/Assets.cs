@@ -25,6 +25,7 @@ namespace UnityEditor
         public static T LoadAssetAtPath<T>(string path) where T : UnityEngine.Object
         {
             Fake.CheckThread();
+            path = path.Replace("Packages/com.popbridge.editor", Environment.GetEnvironmentVariable("TEST_PACKAGE"));
             return File.Exists(path) ? new TextAsset(File.ReadAllText(path)) as T : null;
         }
 

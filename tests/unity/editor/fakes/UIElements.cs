@@ -16,6 +16,7 @@ namespace UnityEngine.UIElements
     public enum WhiteSpace { Normal, NoWrap }
     public enum SelectionType { None, Single, Multiple }
     public enum Position { Relative, Absolute }
+    public enum TrickleDown { NoTrickleDown, TrickleDown }
     public enum PickingMode { Position, Ignore }
     public enum LengthUnit { Pixel, Percent }
 
@@ -162,6 +163,7 @@ namespace UnityEngine.UIElements
 
         public IStyle style { get; } = new FakeStyle();
         public string tooltip { get; set; }
+        public bool focusable { get; set; }
         public PickingMode pickingMode { get; set; }
 
         /// <summary>Set by tests; without a layout its numbers are NaN, as in Unity.</summary>
@@ -173,7 +175,7 @@ namespace UnityEngine.UIElements
         public void Add(VisualElement child) => children.Add(child);
         public virtual void Clear() => children.Clear();
         public void SetEnabled(bool isOn) => enabledSelf = isOn;
-        public void RegisterCallback<T>(EventCallback<T> callback) where T : EventBase => callbacks.Add(callback);
+        public void RegisterCallback<T>(EventCallback<T> callback, TrickleDown phase = TrickleDown.NoTrickleDown) where T : EventBase => callbacks.Add(callback);
 
         /// <summary>For tests: all elements below, this one first.</summary>
         public IEnumerable<VisualElement> All()

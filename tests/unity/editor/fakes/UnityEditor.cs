@@ -101,6 +101,12 @@ namespace UnityEditor
     public static class EditorUtility
     {
         public static void SetDirty(UnityEngine.Object target) => Fake.CheckThread();
+        public static bool DisplayDialog(string title, string message, string ok, string cancel)
+        {
+            Fake.Say("dialog");
+            return true;
+        }
+
         public static void OpenWithDefaultApp(string file) => Fake.CheckThread();
     }
 

@@ -22,6 +22,7 @@ namespace PopBridge.Editor
         private static TextureCommands commands;
         private static BackgroundTasks tasks;
         private static string lastFailure = "";
+        private static bool hasTicked;
 
         static EditorBridge()
         {
@@ -95,6 +96,9 @@ namespace PopBridge.Editor
             // Unity calls the other handlers of `update` only if this one doesn't throw.
             try
             {
+                // Popups from before a domain reload; while Unity loads code, it answers no questions about assets.
+                if (!hasTicked) ProjectBadges.Refresh();
+                hasTicked = true;
                 var deadline = EditorApplication.timeSinceStartup + BudgetMs / 1000.0;
                 Session.Tick(BudgetMs);
                 Blobs.Deliver();

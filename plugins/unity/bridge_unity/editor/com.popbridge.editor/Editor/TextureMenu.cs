@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Globalization;
 using PopBridge.Connection;
 using UnityEditor;
 
@@ -19,6 +20,9 @@ namespace PopBridge.Editor
 
         /// <summary>Explanations that are shown one after the other.</summary>
         private const int MaxAsked = 20;
+
+        /// <summary>More new files than this aren't created unasked: a folder may hold thousands of textures.</summary>
+        private const int MaxUnasked = 20;
 
         [MenuItem(Tools + "Show Window", false, 1)]
         private static void Show() => PopBridgeWindow.Open();
@@ -52,11 +56,11 @@ namespace PopBridge.Editor
 
         [MenuItem(Tools + NormalMap, false, 40)]
         [MenuItem(Context + NormalMap, false, ContextPlace + 20)]
-        private static void GenerateNormalMap() => EditorBridge.Jobs.Add(WorkloadJobs.NormalMap, Selected());
+        private static void GenerateNormalMap() => Work(WorkloadJobs.NormalMap);
 
         [MenuItem(Tools + Compress, false, 41)]
         [MenuItem(Context + Compress, false, ContextPlace + 21)]
-        private static void CompressToFile() => EditorBridge.Jobs.Add(WorkloadJobs.Compress, Selected());
+        private static void CompressToFile() => Work(WorkloadJobs.Compress);
 
         [MenuItem(Tools + Check + " Selection", true)]
         [MenuItem(Context + Check, true)]
@@ -80,6 +84,18 @@ namespace PopBridge.Editor
             }
             PopBridgeWindow.Open();
             EditorBridge.Reporter.Audit(textures);
+        }
+
+        private static void Work(string kind)
+        {
+            var textures = Selected();
+            var count = textures.Count.ToString(CultureInfo.InvariantCulture);
+            if (textures.Count == 0)
+                PopBridgeWindow.Notify(Texts.Say("There is no texture in the selection."));
+            else if (textures.Count <= MaxUnasked || EditorUtility.DisplayDialog(
+                "PopBridge", Texts.Say("Create {n} new files beside the textures?", "n", count),
+                Texts.Say("Create"), Texts.Say("Cancel")))
+                EditorBridge.Jobs.Add(kind, textures);
         }
 
         /// <summary>Returns the selected textures, those in selected folders included.</summary>

@@ -34,6 +34,7 @@ namespace PopBridge.Editor
         private int total;
         private int written;
         private int task;
+        private double reported;
         private bool isShown;
 
         internal WorkloadJobs(EditorSession session, BlobClient blobs)
@@ -146,8 +147,9 @@ namespace PopBridge.Editor
                 return Texts.Say("This file isn't in the folder Assets.");
             if (!(AssetImporter.GetAtPath(path) is TextureImporter importer))
                 return Texts.Say("This file isn't an imported texture of the project.");
+            if (kind != Compress) return "";
             importer.GetSourceTextureWidthAndHeight(out var width, out var height);
-            return kind == Compress && (width % Block != 0 || height % Block != 0)
+            return width % Block != 0 || height % Block != 0
                 ? Texts.Say("{width}×{height}: both must be multiples of 4.", "width", width.ToString(), "height", height.ToString())
                 : "";
         }
@@ -303,9 +305,12 @@ namespace PopBridge.Editor
                 task = Progress.Start(Texts.Say("PopBridge: working on textures"));
                 Progress.RegisterCancelCallback(task, Cancel);
                 isShown = true;
+                reported = -1;
             }
             var fraction = (double)(total - Count);
             foreach (var each in open.Values) fraction += each.Fraction;
+            if (fraction == reported) return;
+            reported = fraction;
             Progress.Report(task, (float)(fraction / total), (total - Count) + " / " + total);
         }
 

@@ -49,13 +49,13 @@ namespace PopBridge.Editor
             foreach (var output in result.Outputs) Load(output);
             Why.style.marginTop = Gap;
             Why.Add(Skin.Text(isWhole ? path : Texts.Say("Why?"), true));
-            foreach (var line in Lines(value, "lines")) Why.Add(Skin.Text(Markup.Rich(line)));
+            foreach (var line in Lines(value, "lines")) Why.Add(Skin.Rich(line));
             AddEvidence(value);
             if (!isWhole) return;
             var fine = Lines(value, "not_raised");
             if (fine.Count == 0) return;
             var rest = new Foldout { text = Texts.Say("Also checked, and not raised"), value = false };
-            foreach (var line in fine) rest.Add(Skin.Text(line));
+            foreach (var line in fine) rest.Add(Skin.Rich(line));
             Why.Add(rest);
         }
 

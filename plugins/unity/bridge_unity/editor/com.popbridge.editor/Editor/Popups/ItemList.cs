@@ -33,7 +33,8 @@ namespace PopBridge.Editor
             Skin.SetShown(all, model.IsCheckable && model.Roots.Count > 1);
             list = new ListView(visible, RowHeight, () => new RowView(this), Bind) { selectionType = SelectionType.Single };
             list.style.flexGrow = 1;
-            list.RegisterCallback<KeyDownEvent>(OnKey);
+            // Before the list's own navigation.
+            list.RegisterCallback<KeyDownEvent>(OnKey, TrickleDown.TrickleDown);
             style.flexGrow = 1;
             style.minHeight = 3 * RowHeight;
             Add(all);
@@ -129,11 +130,12 @@ namespace PopBridge.Editor
         {
             private readonly ItemList owner;
             private readonly Label arrow = new Label();
-            private readonly Toggle box = new Toggle();
+            // Keys go to the list.
+            private readonly Toggle box = new Toggle { focusable = false };
             private readonly Image picture = new Image { scaleMode = ScaleMode.ScaleToFit };
-            private readonly Label title = new Label();
-            private readonly Label detail = new Label();
-            private readonly Label value = new Label();
+            private readonly Label title = new Label { enableRichText = false };
+            private readonly Label detail = new Label { enableRichText = false };
+            private readonly Label value = new Label { enableRichText = false };
             private readonly Image[] strip = new Image[StripLength];
             private ItemModel.Row row;
 

@@ -111,7 +111,7 @@ namespace PopBridge.Editor
 
         private void AddChange(ItemModel.Row change)
         {
-            var box = new Toggle { text = ItemList.Mark(change) + change.Item.Title, tooltip = change.Item.Locked };
+            var box = new Toggle { text = ItemList.Mark(change) + Markup.Plain(change.Item.Title), tooltip = change.Item.Locked };
             box.SetEnabled(change.IsCheckable);
             box.RegisterValueChangedCallback(changed =>
             {

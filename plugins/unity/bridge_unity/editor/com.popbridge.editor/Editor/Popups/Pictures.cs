@@ -63,9 +63,12 @@ namespace PopBridge.Editor
 
         private static Texture2D Decoded(byte[] content)
         {
+            // A project may have switched this module of Unity off.
+#if POPBRIDGE_IMAGES
             var picture = new Texture2D(2, 2) { hideFlags = HideFlags.HideAndDontSave };
             if (ImageConversion.LoadImage(picture, content)) return picture;
             Object.DestroyImmediate(picture);
+#endif
             return null;
         }
     }

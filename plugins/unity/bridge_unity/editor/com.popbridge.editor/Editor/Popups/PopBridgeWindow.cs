@@ -124,6 +124,7 @@ namespace PopBridge.Editor
             // Only an empty window says what to do without PopBridge.
             if (content != null && shown == null && asked.Count == 0) ShowCard();
             else ShowStatus();
+            card?.Refresh();
         }
 
         private void OnChanged(PopupList.OpenPopup changed)

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using PopBridge.Connection;
 using PopBridge.Protocol;
 using UnityEditor;
 using UnityEngine;
@@ -69,8 +70,11 @@ namespace PopBridge.Editor
         {
             Skin.SetShown(bar, shown.Progress != null);
             filled.style.width = new Length((float)(100 * (shown.Progress ?? 0)), LengthUnit.Percent);
-            note.text = shown.ProgressText.Length > 0 ? shown.ProgressText
-                : shown.IsAnswered ? Texts.Say("Working…") : shown.Problem;
+            var isOffline = EditorBridge.Session.State != EditorSession.Status.Open;
+            note.text = shown.IsAnswered && isOffline ? Texts.Say("Saved; sent when PopBridge is back.")
+                : shown.ProgressText.Length > 0 ? shown.ProgressText
+                : shown.IsAnswered ? Texts.Say("Working…")
+                : shown.Problem;
             Skin.SetShown(note, note.text.Length > 0);
             buttons.SetEnabled(!shown.IsAnswered);
             middle.SetEnabled(!shown.IsAnswered);
@@ -183,9 +187,7 @@ namespace PopBridge.Editor
             middle.style.flexDirection = FlexDirection.Column;
             var scroll = new ScrollView();
             scroll.style.flexGrow = 1;
-            var body = new Label(Markup.Rich(shown.Popup.Body)) { enableRichText = true };
-            body.style.whiteSpace = WhiteSpace.Normal;
-            scroll.Add(body);
+            scroll.Add(Skin.Rich(shown.Popup.Body));
             foreach (var link in Markup.Links(shown.Popup.Body))
                 scroll.Add(new Button(() => Application.OpenURL(link.Value)) { text = link.Key, tooltip = link.Value });
             middle.Add(scroll);
@@ -232,7 +234,7 @@ namespace PopBridge.Editor
 
         private void AddAction(PopupAction action)
         {
-            var button = new Button(() => Choose(action)) { text = action.Label };
+            var button = new Button(() => Choose(action)) { text = action.Label, enableRichText = false };
             if (action.Style == "primary") Skin.MakePrimary(button);
             if (action.Style == "danger") button.style.color = Skin.Severity("error");
             buttons.Add(button);
@@ -296,7 +298,7 @@ namespace PopBridge.Editor
             scroll.style.flexGrow = 1;
             foreach (var each in action.Choices)
             {
-                var box = new Toggle { text = each.Label, value = each.Checked, tooltip = each.Detail };
+                var box = new Toggle { text = Markup.Plain(each.Label), value = each.Checked, tooltip = each.Detail };
                 boxes.Add(new KeyValuePair<string, Toggle>(each.Id, box));
                 scroll.Add(box);
                 if (each.Detail.Length == 0) continue;

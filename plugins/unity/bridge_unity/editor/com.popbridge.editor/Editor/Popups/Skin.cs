@@ -52,14 +52,22 @@ namespace PopBridge.Editor
             }
         }
 
-        /// <summary>Returns a label that wraps.</summary>
+        /// <summary>Returns a label that wraps. Names of files are no rich text.</summary>
         internal static Label Text(string text, bool isBold = false)
         {
-            var label = new Label(text);
+            var label = new Label(text) { enableRichText = false };
             label.style.whiteSpace = WhiteSpace.Normal;
             label.style.flexShrink = 1;
             if (isBold) label.style.unityFontStyleAndWeight = FontStyle.Bold;
             else label.style.opacity = 0.85f;
+            return label;
+        }
+
+        /// <summary>Returns a label that wraps, of a text with **bold**, `code` and links.</summary>
+        internal static Label Rich(string text)
+        {
+            var label = Text(Markup.Rich(text));
+            label.enableRichText = true;
             return label;
         }
 
