@@ -16,6 +16,7 @@ from accel.texture.kinds import KINDS, TextureClass
 from bridge.advisors.naming import (
     channel_order,
     convention_of,
+    is_constant,
     is_sheet,
     order_by_pixels,
     order_of,
@@ -149,6 +150,12 @@ def _may_become_normal(texture: TextureFacts) -> bool | No:
     )
 
 
+def _is_lit_color(texture: TextureFacts) -> bool | No:
+    # In 2D nothing is lit, and linear does no harm. Masks have a single channel, grey or of one primary.
+    varying = sum(not is_constant(each) for each in texture.image.statistics[:3])
+    return texture.surface and (not texture.image.grey or No("grey")) and (varying != 1 or No("one_channel"))
+
+
 def _needs_no_mipmaps(texture: TextureFacts) -> bool | No:
     # A third of a small icon's memory is nothing, and it isn't drawn smaller than it is.
     return (not texture.tiny or No("tiny")) and texture.interface
@@ -194,8 +201,7 @@ DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
     "color": (
         Desired(
             "color_space", frozenset({"linear"}), "srgb", "color_as_linear", ERROR,
-            # In 2D nothing is lit, and linear does no harm.
-            lambda texture: texture.surface and (not texture.image.grey or No("grey")),
+            _is_lit_color,
         ),
         COLOR_AS_NORMAL, IN_BLOCKS, MIPMAPS,
     ),

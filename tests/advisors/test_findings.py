@@ -464,3 +464,12 @@ def test_one_colour_has_no_edges_that_blocks_could_smear(found: Any) -> None:
     ):
         said = found("ui/bar.png", pixels, "ui", kind="ui", compression="block", filter="nearest")
         assert ("pixel_art_blocks" in said) is there
+
+
+def test_a_mask_in_one_channel_is_no_colour(found: Any) -> None:
+    colors = pictures.noise(3)
+    masks = np.dstack([colors[..., 0], np.zeros((128, 128, 2), np.uint8)])
+    slot = [TextureUse(kinds=("albedo",), slot="_MainTex", domain="surface")]
+    for pixels, there in ((colors, True), (masks, False)):
+        told = found("corners_id_albedo.png", pixels, "albedo", uses=slot, color_space="linear")
+        assert ("color_as_linear" in told) is there
