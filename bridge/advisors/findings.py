@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from accel.texture.kinds import KINDS, TextureClass
+from accel.texture.kinds import CLASS_OF, KINDS, TextureClass
 from bridge.advisors.naming import (
     channel_order,
     convention_of,
@@ -109,12 +109,13 @@ class Desired(Struct, frozen=True):
 
 def _is_grey_data(texture: TextureFacts) -> bool | No:
     # Specular colour is colour: only grey is certainly data. A slot for colours outweighs a name.
-    slots = texture.srgb_kinds.intersection(texture.uses.kinds("slot", "declaration"))
+    slots = set(texture.uses.kinds("slot", "declaration"))
+    colors = slots & texture.srgb_kinds or any(CLASS_OF[kind] in ("color", "emissive") for kind in slots)
     return (
         (texture.image.grey or No("coloured"))
         and (not texture.drawn_in_2d or No("drawn_in_2d"))
         and texture.named_data
-        and ((texture.kind not in texture.srgb_kinds and not slots) or No("read_as_color"))
+        and ((texture.kind not in texture.srgb_kinds and not colors) or No("read_as_color"))
         and (srgb_matters(texture.image) or No("no_mid_tones"))
     )
 

@@ -247,6 +247,13 @@ class TestData:
             codes = found("rock_rough.png", pictures.grey(), "roughness", uses=slot, srgb_kinds=srgb_kinds)
             assert ("data_as_srgb" in codes) is there
 
+    @pytest.mark.parametrize(("other", "there"), [("albedo", False), ("emissive", False), ("height", True)])
+    def test_data_that_another_material_shows_as_colour_is_left_alone(
+        self, found: Any, other: Any, there: bool
+    ) -> None:
+        uses = [TextureUse(kinds=(kind,), domain="surface") for kind in ("ao", other)]
+        assert ("data_as_srgb" in found("wall_ao.png", pictures.grey(), "ao", uses=uses)) is there
+
     def test_packed_data_that_only_pixels_speak_for_is_left_alone(self, found: Any) -> None:
         assert "data_as_srgb" not in found("wood.png", pictures.noise(3), "packed")
         assert "data_as_srgb" in found("wood_mask.png", pictures.noise(3), "packed")
