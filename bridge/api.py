@@ -79,10 +79,13 @@ from bridge.core.textures import (
     GpuFormat,
     ImageFacts,
     Kind,
+    MipGeneration,
     NormalConvention,
     Platform,
+    PlatformOverride,
     Severity,
     TextureIntent,
+    TextureShape,
     TextureUse,
     TextureUses,
     UseBasis,
@@ -97,6 +100,7 @@ from bridge.hooks import hookimpl
 from bridge.project.files import (
     Skip,
     WalkedFolder,
+    checkout_problem,
     is_hidden,
     is_link,
     is_merged,
@@ -106,25 +110,35 @@ from bridge.project.files import (
 from bridge.project.safe_files import ProjectFolder, write_text
 from bridge.project.shader_source import Reads, texture_reads, without_comments
 from bridge.project.support import (
+    AddonInstaller,
     AssetChange,
+    BatchEditor,
     EditorCamera,
+    EditorCommand,
+    EditorReport,
     EditorSupport,
+    EditorTexture,
+    EditorUse,
     HeadlessEditor,
+    PixelSource,
     ProjectSupport,
     Remark,
     TextureAsset,
 )
+from bridge.project.transaction import Transaction
 
 __all__ = [
     "UNSUPPORTED",
     "Action",
     "Adapter",
     "Addon",
+    "AddonInstaller",
     "Advisor",
     "AlphaUse",
     "Answer",
     "AnyText",
     "AssetChange",
+    "BatchEditor",
     "Batching",
     "Block",
     "Cancelled",
@@ -139,7 +153,11 @@ __all__ = [
     "Context",
     "Described",
     "EditorCamera",
+    "EditorCommand",
+    "EditorReport",
     "EditorSupport",
+    "EditorTexture",
+    "EditorUse",
     "ErrorCode",
     "Event",
     "Field",
@@ -153,6 +171,7 @@ __all__ = [
     "Item",
     "Kind",
     "Limits",
+    "MipGeneration",
     "Multiplied",
     "NormalConvention",
     "OnCommand",
@@ -169,7 +188,9 @@ __all__ = [
     "OutputFile",
     "Params",
     "PixelKind",
+    "PixelSource",
     "Platform",
+    "PlatformOverride",
     "Popup",
     "PopupClose",
     "PopupItem",
@@ -192,8 +213,10 @@ __all__ = [
     "Text",
     "TextureAsset",
     "TextureIntent",
+    "TextureShape",
     "TextureUse",
     "TextureUses",
+    "Transaction",
     "Transfer",
     "UseBasis",
     "UseDomain",
@@ -208,6 +231,7 @@ __all__ = [
     "batched",
     "changed_since",
     "check_size",
+    "checkout_problem",
     "file_error",
     "hookimpl",
     "is_auxiliary_property",
@@ -254,6 +278,11 @@ class Adapter(ABC):
     """The fields of `TextureIntent` that this engine's import settings control."""
     srgb_kinds: frozenset[Kind] = frozenset()
     """Data kinds, such as `specular`, that this engine's own materials read as sRGB colours."""
+    default_options: Mapping[str, Mapping[str, Any]] = {}
+    """The import options of a texture that nobody has changed, by version as the engine prints it.
+
+    Oldest first. An engine's adapters may share the table; each serves the versions in its range.
+    """
     resizes: bool = False
     """Whether the engine resizes textures to powers of two on import."""
     packed_channels: Mapping[str, ChannelMeaning] | None = None
@@ -346,8 +375,23 @@ class Adapter(ABC):
         return self.editor
 
     @property
+    def pixel_source(self) -> PixelSource | None:
+        """Finds pixels that the editor reports neither as a file nor as a blob; None if nothing can."""
+        return None
+
+    @property
     def editor(self) -> EditorSupport | None:
+        """Installs the addon, creates projects and runs editors, as the demo does; None if nothing can."""
+        return None
+
+    @property
+    def installer(self) -> AddonInstaller | None:
         """Installs the editor addon into projects; None if there is none."""
+        return self.editor
+
+    @property
+    def batch_editor(self) -> BatchEditor | None:
+        """Runs an editor for `popbridge audit --with-editor`; None if there is no way."""
         return None
 
     @property
@@ -428,12 +472,22 @@ class Context(Protocol):
         self,
         workload: str,
         params: Mapping[str, Any],
-        paths: Sequence[Path],
+        paths: Sequence[Path | bytes | str],
         *,
         names: Sequence[str] = (),
         priority: str = "interactive",
     ) -> RunResult:
-        """Runs a workload on files. Errors refer to them by `names`. Raises RequestError."""
+        """Runs a workload on files, on the bytes of files, or on blobs, named by their SHA-256.
+
+        Errors refer to them by `names`. Raises RequestError: `not_found` if a blob isn't there any more.
+        """
+
+    async def may_read(self, session: SessionView, file: Path) -> bool:
+        """Whether the session's user has registered a folder above a file, which may be outside the
+        project."""
+
+    async def notify(self, session: SessionView, name: str, data: Mapping[str, Any]) -> None:
+        """Sends an event to the session's editor, which ignores it if it doesn't know its name."""
 
     async def popup(
         self,

@@ -299,7 +299,9 @@ async def imported(
 async def test_the_advisor_offers_mipmaps_and_adds_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acme: host.Registry
 ) -> None:
-    change = {"path": "acme:/rock", "options": {"GenerateMips": True}}
+    change = {
+        "path": "acme:/rock", "options": {"GenerateMips": True}, "expected": {"GenerateMips": False},
+    }  # fmt: skip
     assert await imported(tmp_path, monkeypatch, acme) == ["No mipmaps", {"changes": [change]}]
 
 

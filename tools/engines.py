@@ -124,7 +124,7 @@ def ensure(require: bool) -> int:
     """Brings what is missing, where it may; gives an exit code, 1 if `require` and something still is."""
     if missing():
         _bring()
-    for name, version in _versions().items():
+    for name, version in versions().items():
         print(f"engines: {name} {version}")
     lacking = missing()
     if lacking:
@@ -221,7 +221,7 @@ def _mirror() -> str | None:
     return next(mirrors, None)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """What each editor says of itself; asked once, because starting one takes a fifth of a second."""
     commands = {"Godot 3": godot3_server(), "Godot 4": godot4()}
     known = _known_versions()

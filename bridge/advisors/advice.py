@@ -27,7 +27,7 @@ from bridge.advisors.texture_facts import (
 )
 from bridge.api import Adapter
 from bridge.core.errors import ContractViolation
-from bridge.core.textures import NO_USES, TextureIntent, TextureUses
+from bridge.core.textures import NO_USES, TextureIntent, TextureUse, TextureUses
 from bridge.host import validation
 
 Mark = bytes
@@ -44,8 +44,27 @@ class Asset(Struct, frozen=True):
 
     path: str
     file: str
+    """Below the project's root; of a texture without a file, the name that rules and advice use."""
     type: str
     options: dict[str, Any]
+    has_file: bool = True
+    blob: str = ""
+    """The SHA-256 of its pixels, if the editor uploaded them."""
+    used_as: tuple[TextureUse, ...] = ()
+    """The uses that the editor knows."""
+    unit: str = ""
+    """The path of what holds `options`, if that isn't the texture alone."""
+
+
+class UnitTexture(Struct, frozen=True, gc=False):
+    """One of the textures whose settings a unit holds, as it was judged."""
+
+    path: str
+    file: str
+    content: str
+    """Digest of the file."""
+    stamp: Stamp | None = None
+    has_file: bool = True
 
 
 class TextureSummary(Struct, frozen=True, gc=False):
@@ -89,6 +108,22 @@ class FileAdvice(Struct, frozen=True, gc=False):
     """The `options` by the code of the finding that they fix; empty in popups of older versions."""
     joint: bool = False
     """Whether the findings can only be fixed together, as their options depend on each other."""
+    has_file: bool = True
+    """Whether `file` is a file, and not only a name for what has none below the root."""
+    textures: list[UnitTexture] = field(default_factory=list)
+    """If this is a unit: the known textures whose settings it holds. `path` is the unit's."""
+    conflicts: dict[str, list[str]] = field(default_factory=dict)
+    """By the code of a finding that isn't fixed: files of the unit for which the fix would be wrong."""
+
+    @property
+    def paths(self) -> set[str]:
+        """The engine's names for all that the advice is about."""
+        return {self.path, *(texture.path for texture in self.textures)}
+
+    @property
+    def item_path(self) -> str:
+        """The path in a popup's list, by which editors find the texture and ask about it."""
+        return self.file if self.has_file else self.path
 
     @property
     def is_joint(self) -> bool:
@@ -121,6 +156,12 @@ class FileAdvice(Struct, frozen=True, gc=False):
     def folder(self) -> str:
         """Below the project's root; empty for the root itself."""
         return self.file.rpartition("/")[0]
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders of its textures, sorted: a rule for all of them fixes it without asking."""
+        files = [texture.file for texture in self.textures] or [self.file]
+        return sorted({file.rpartition("/")[0] for file in files})
 
     def marks(self) -> set[Mark]:
         """Returns the marks of its findings."""
@@ -158,6 +199,10 @@ class Applied(Struct, frozen=True, tag_field="kind", tag="applied"):
     receipts: list[int] = field(default_factory=list)
     rules: list[tuple[str, str]] = field(default_factory=list)
     """The rules that the answer added: folder and code."""
+
+
+DECIDED_BY_ENGINES = frozenset({"alpha_constant", "not_power_of_two"})
+"""Codes of findings about loose files that an engine's import may settle."""
 
 
 def judge(
@@ -199,7 +244,9 @@ def judge_all(
     if uses.owner:
         return []
     if adapter is None or version is None or options is None:
-        return consider(texture_facts(examination, file, max_size=max_size, uses=uses))
+        loose = consider(texture_facts(examination, file, max_size=max_size, uses=uses))
+        # An engine may drop an opaque alpha channel and resize: its settings, which are missing, decide that.
+        return [each for each in loose if adapter is None or each.code not in DECIDED_BY_ENGINES]
     found: list[tuple[Considered, dict[str, Any]]] = []
     others: list[Considered] = []
     texture = texture_of(examination, file, options, adapter, version, max_size, uses)
@@ -293,6 +340,7 @@ def settle(
         stamp=stamp,
         changes=changes,
         joint=joint,
+        has_file=asset.has_file,
     )
 
 

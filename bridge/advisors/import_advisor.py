@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from bridge.advisors.import_batch import (
     check,
     examine_all,
     interleave,
-    read_event,
     release,
     split_advice,
     summarize,
@@ -42,11 +41,13 @@ from bridge.advisors.import_popups import (
     SILENCED,
     PopupDraft,
     draft_popup,
+    pixels_gone_text,
     silenced_popup,
     trouble_popup,
     unsettled_advice,
 )
 from bridge.advisors.import_project import ContextReader
+from bridge.advisors.imported_assets import WANTED, read_event
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView, UserError, hookimpl
 from bridge.core.revert import REVERTED
 from bridge.paths import Paths
@@ -56,6 +57,9 @@ from bridge.project.config import ProjectFile
 log = logging.getLogger(__name__)
 
 MAX_GATHERED = 100_000
+MAX_REPORTED = 10_000
+MAX_WANTED = 1000
+"""Textures whose pixels an editor is asked for again at once."""
 MAX_WORKSPACES = 64
 MAX_PROJECTS = 16
 HOUR_S = 3600.0
@@ -92,6 +96,41 @@ class ImportBatch(Struct):
     """By path: the files in the open popup."""
     quiet_until: float = 0.0
     """Until then popups are stored, but not shown; by `time.monotonic`."""
+    reported: dict[str, Asset] = field(default_factory=dict)
+    """By path: the last textures of which an editor alone knows the pixels, settings, uses or unit."""
+    wanted: set[tuple[str, str]] = field(default_factory=set)
+    """Textures and blobs that an editor was asked for again."""
+
+    def remember(self, assets: Iterable[Asset], *, is_only_source: bool) -> None:
+        """Remembers what the project's files don't say, for `MAX_REPORTED` textures.
+
+        `is_only_source`: whether nothing but the editor knows any texture's settings.
+        """
+        for asset in assets:
+            self.reported.pop(asset.path, None)
+            if is_only_source or asset.unit or asset.used_as or not asset.has_file:
+                self.reported[asset.path] = asset
+        for path in list(self.reported)[: max(len(self.reported) - MAX_REPORTED, 0)]:
+            del self.reported[path]
+
+    def with_units(self, assets: Sequence[Asset]) -> list[Asset]:
+        """Returns `assets` and the other known textures of their units, with the units' present options."""
+        paths = {asset.path for asset in assets}
+        units = {asset.unit: asset.options for asset in assets if asset.unit}
+        others = [
+            asset for asset in self.reported.values() if asset.unit in units and asset.path not in paths
+        ]
+        # Of one unit, the last report counts.
+        return [
+            msgspec.structs.replace(asset, options=units[asset.unit]) if asset.unit else asset
+            for asset in [*assets, *others]
+        ]
+
+    def find(self, path: str) -> Asset | None:
+        """Returns a remembered texture, or one of a unit, by the engine's name or that of popups."""
+        if path in self.reported:
+            return self.reported[path]
+        return next((one for one in self.reported.values() if path in (one.file, one.unit)), None)
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -211,6 +250,7 @@ class TextureImportAdvisor(Advisor):
             return
         assets, more = read_event(event)
         batch = self._batch(session)
+        batch.remember(assets, is_only_source=session.adapter is None or session.adapter.project is None)
         batch.gathering.update({asset.path: asset for asset in assets})
         if more and len(batch.gathering) < MAX_GATHERED:
             return
@@ -271,7 +311,7 @@ class TextureImportAdvisor(Advisor):
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
     ) -> Any:
         """Explains a texture."""
-        return await explain_texture(context, session, self._reader, params)
+        return await explain_texture(context, session, self._reader, params, self._batch(session).find)
 
     async def _apply(
         self,
@@ -377,19 +417,38 @@ class TextureImportAdvisor(Advisor):
             return ()
         await self._recall(context, session, batch)
         project_file = await self._project_file(context, session, session.root)
-        checked = [asset for asset in assets if not project_file.textures.ignores(asset.file, asset.path)]
+        known = batch.with_units(assets)
+        checked = [asset for asset in known if not project_file.textures.ignores(asset.file, asset.path)]
         max_size = int(context.settings["textures.max_size"])
         surroundings = await self._reader.read(session, checked, project_file, max_size)
-        examined = await examine_all(context, session, checked, surroundings)
+        found = await examine_all(context, session, checked, surroundings)
+        examined = found.textures
+        if found.missing:
+            await self._want(context, session, batch, found.missing)
         settled = await self._settled.of(context, session)
         ruled: list[FileAdvice] = []
         async for part in interleave(split_advice([each.ruled for each in examined if each.ruled])):
             ruled += [left for file in part if (left := file.unsettled(settled)) is not None]
         asked = [each.asked for each in examined if each.asked] if project_file.textures.ask else []
-        await self._ask(context, session, batch, {asset.path for asset in assets}, asked)
+        paths = {asset.path for asset in assets} | {asset.unit for asset in assets if asset.unit}
+        await self._ask(context, session, batch, paths, asked)
         parts = list(split_advice(sort_advice(ruled)))
         await self._add_marks(context, session, (await summarize(parts)).marks, keep=False)
         return parts
+
+    async def _want(
+        self, context: Context, session: SessionView, batch: ImportBatch, missing: Sequence[Asset]
+    ) -> None:
+        """Asks the editor to upload pixels again; if it has been asked for the same ones, tells the user."""
+        again = [asset for asset in missing if (asset.path, asset.blob) not in batch.wanted][:MAX_WANTED]
+        if again:
+            while len(batch.wanted) > MAX_REPORTED:
+                batch.wanted.pop()
+            batch.wanted.update((asset.path, asset.blob) for asset in again)
+            await context.notify(session, WANTED, {"paths": [asset.path for asset in again]})
+            return
+        gone = pixels_gone_text([asset.path for asset in missing])
+        await context.popup(session, trouble_popup("pixels_gone", [gone], session.locale), {}, textures=())
 
     async def _recall(self, context: Context, session: SessionView, batch: ImportBatch) -> None:
         """Looks up the popup of an earlier run of the daemon: a second one would ask the same."""
@@ -445,8 +504,8 @@ class TextureImportAdvisor(Advisor):
         """
         # Copies, as an answer may clear the batch's files meanwhile.
         settled = await self._settled.of(context, session)
-        taken = await context.claimed(session, [file.path for file in found])
-        found = [file for file in found if file.path not in taken]
+        taken = await context.claimed(session, [path for file in found for path in file.paths])
+        found = [file for file in found if not file.paths & taken]
         unsettled = await asyncio.to_thread(unsettled_advice, found, dict(batch.files), settled)
         found = await with_preview(context, session, unsettled)
         while True:
@@ -481,7 +540,7 @@ class TextureImportAdvisor(Advisor):
                 msgspec.structs.replace(popup, dedupe=dedupe),
                 draft.advice,
                 delay_s=max(batch.quiet_until - now, 0.0),
-                textures=draft.files.keys(),
+                textures=[path for file in draft.files.values() for path in file.paths],
             )
         except BaseException:
             # It wasn't shown: the next import asks again.

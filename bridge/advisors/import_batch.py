@@ -1,4 +1,4 @@
-"""A batch of imported textures: reading the event, examining, packing the advice, and staleness."""
+"""A batch of imported textures: examining, packing the advice, and staleness."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Set
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from accel.text import text
 from accel.texture.workloads import Examination
-from bridge.advisors.advice import Asset, FileAdvice, Mark, Stamp, digest, is_covered, judge, settle
+from bridge.advisors.advice import (
+    Asset,
+    FileAdvice,
+    Mark,
+    Stamp,
+    UnitTexture,
+    digest,
+    is_covered,
+    judge,
+    settle,
+)
 from bridge.advisors.findings import NOTE, Finding
 from bridge.advisors.import_project import ImportContext
+from bridge.advisors.imported_assets import Pixels, find_pixels, path_below, stamp
 from bridge.advisors.material_sets import SetMember, material_batches, unite_materials
-from bridge.api import Context, Event, ProjectSupport, RequestError, SessionView, TextureAsset
-from bridge.core.errors import BAD_INPUT
+from bridge.advisors.settings_units import UnitMember, settle_unit
+from bridge.api import Context, ProjectSupport, RequestError, SessionView, TextureAsset
+from bridge.core.errors import NOT_FOUND
 from bridge.core.textures import NO_USES
 from bridge.host import isolation, validation
 
@@ -48,8 +57,6 @@ THUMBNAIL = 72
 """Longest side of the pictures in a popup's list, pixels."""
 PREVIEWED = 8
 """Up to so many files get a preview when they are examined; more get a thumbnail."""
-RACY_NS = 2_000_000_000
-"""A file that changed so recently may change again within the same timestamp: FAT counts in two seconds."""
 
 Value = TypeVar("Value")
 Parts = Iterable[Sequence[FileAdvice]]
@@ -90,9 +97,7 @@ class AdviceSummary(Struct):
             self.marks |= file.marks()
             codes = {finding.code for finding in file.findings if finding.applicable}
             self.codes |= codes
-            if codes:
-                folder = file.folder
-                self.rules.update((folder, code) for code in codes)
+            self.rules.update((folder, code) for folder in file.folders for code in codes)
 
 
 class Without(Struct, frozen=True):
@@ -187,7 +192,10 @@ async def summarize(parts: Parts) -> AdviceSummary:
 
 
 async def portions(parts: Parts) -> AsyncIterator[list[dict[str, Any]]]:
-    """Yields the changes for `texture.apply` in portions that fit into a frame; deterministic."""
+    """Yields the changes for `texture.apply` in portions that fit into a frame; deterministic.
+
+    Settings that several textures share are a portion of their own, and so have a receipt of their own.
+    """
     portion: list[dict[str, Any]] = []
     size = 0
     async for files in interleave(parts):
@@ -196,6 +204,9 @@ async def portions(parts: Parts) -> AsyncIterator[list[dict[str, Any]]]:
                 continue
             change = {"path": file.path, "options": file.options, "expected": file.present}
             own = len(msgspec.msgpack.encode(change))
+            if file.textures:
+                yield [change]
+                continue
             if portion and (len(portion) >= MAX_CHANGES or size + own > MAX_CHANGES_BYTES):
                 yield portion
                 portion, size = [], 0
@@ -213,42 +224,19 @@ async def release(files: dict[str, FileAdvice]) -> None:
         await asyncio.sleep(0)
 
 
-class _ImportedAssets(Struct, frozen=True):
-    """The data of `asset.imported`."""
-
-    assets: list[Any]
-    more: bool = False
-
-
-def read_event(event: Event) -> tuple[list[Asset], bool]:
-    """Returns the textures of an `asset.imported`, and whether its batch has more frames.
-
-    Assets of another shape are logged and skipped. Raises RequestError with the name of the field.
-    """
-    try:
-        data = msgspec.convert(event.data, _ImportedAssets)
-    except msgspec.ValidationError as error:
-        raise RequestError(
-            BAD_INPUT, name=text("event {event}", event=event.name), reason=str(error)
-        ) from None
-    found = []
-    for each in data.assets:
-        try:
-            asset = msgspec.convert(each, Asset)
-        except msgspec.ValidationError as error:
-            log.warning("asset.imported: skipped an asset: %s", error)
-            continue
-        if asset.type == "texture":
-            # As rules and patterns have it: an editor may write `./a.png`, and backslashes on Windows.
-            found.append(replace(asset, file=PurePath(asset.file).as_posix()))
-    return found, data.more
-
-
 class ExaminedTexture(Struct, frozen=True):
     """The advice on one file: the findings to ask about, and those that rules fix without asking."""
 
     asked: FileAdvice | None
     ruled: FileAdvice | None
+
+
+class ExaminedImport(Struct, frozen=True):
+    """The advice on all textures of an import."""
+
+    textures: Sequence[ExaminedTexture]
+    missing: Sequence[Asset]
+    """Textures whose blob isn't there any more."""
 
 
 class _Examined(Struct, frozen=True):
@@ -268,11 +256,13 @@ _examination_decoder = msgspec.msgpack.Decoder(Examination)
 
 async def examine_all(
     context: Context, session: SessionView, assets: Sequence[Asset], surroundings: ImportContext
-) -> list[ExaminedTexture]:
+) -> ExaminedImport:
     """Examines and judges files; one that fails is logged and left out."""
     rules = await context.rules(session)
-    examined = await _examine(context, session, assets, surroundings)
+    missing: list[Asset] = []
+    examined = await _examine(context, session, assets, surroundings, missing)
     advised = []
+    units: dict[str, list[UnitMember]] = {}
     for some in material_batches(examined, lambda each: each.asset.file, JUDGED_AT_ONCE):
         # An import may have thousands; other sessions run in between.
         await asyncio.sleep(0)
@@ -287,40 +277,62 @@ async def examine_all(
         with _log_failure(some[0].asset):
             united = _unite([member for _, member in judged], session, surroundings)
         for each, member in judged:
+            found = UnitMember(
+                each.asset,
+                member.examination,
+                united.get(member.file, member.findings),
+                member.uses,
+                each.preview,
+                each.stamp,
+            )
+            if each.asset.unit:
+                units.setdefault(each.asset.unit, []).append(found)
+                continue
             with _log_failure(each.asset):
-                findings = united.get(member.file, member.findings)
-                advised.append(_advise(session, each, member.examination, findings, rules))
+                advised.append(_advise(session, [found], rules, surroundings.max_size))
+    for members in units.values():
+        await asyncio.sleep(0)
+        with _log_failure(members[0].asset):
+            advised.append(_advise(session, members, rules, surroundings.max_size))
     surroundings.seen.trim()
-    return advised
+    return ExaminedImport(advised, missing)
 
 
 async def _examine(
-    context: Context, session: SessionView, assets: Sequence[Asset], surroundings: ImportContext
+    context: Context,
+    session: SessionView,
+    assets: Sequence[Asset],
+    surroundings: ImportContext,
+    missing: list[Asset],
 ) -> list[_Examined]:
-    """Runs `texture.examine` on files, in the order of `assets`; failures are left out."""
+    """Runs `texture.examine` on textures, in the order of `assets`; failures are left out, and those whose
+    blob is gone are added to `missing`."""
     assert session.root is not None
     root = await asyncio.to_thread(session.root.resolve)
     preview = PREVIEW if len(assets) <= PREVIEWED else THUMBNAIL
     found: list[_Examined | None] = [None] * len(assets)
 
-    def locate(asset: Asset) -> tuple[Path | None, Stamp | None]:
-        path = path_below(root, asset.file)
-        return path, settled_file_stamp(path) if path else None
+    async def run(asset: Asset, pixels: Pixels) -> _Examined:
+        params = {**surroundings.params_of(asset, session), "preview": preview}
+        result = await context.run("texture.examine", params, [pixels.source], names=[asset.file])
+        examination = msgspec.convert(result.value, Examination)
+        surroundings.seen.add(asset.file, examination)
+        encoded = msgspec.msgpack.encode(examination)
+        return _Examined(asset, encoded, result.blobs.get("preview"), pixels.stamp)
 
     async def examine(indices: Iterator[int]) -> None:
         for at in indices:
             asset = assets[at]
-            path, stamp = await asyncio.to_thread(locate, asset)
-            if path is None:
-                log.warning("%s isn't a file below the project's root: skipped", asset.file)
-                continue
             with _log_failure(asset):
-                params = {**surroundings.params_of(asset, session), "preview": preview}
-                result = await context.run("texture.examine", params, [path], names=[asset.file])
-                examination = msgspec.convert(result.value, Examination)
-                surroundings.seen.add(asset.file, examination)
-                encoded = msgspec.msgpack.encode(examination)
-                found[at] = _Examined(asset, encoded, result.blobs.get("preview"), stamp)
+                pixels = await find_pixels(context, session, root, asset)
+                if pixels is None:
+                    continue
+                try:
+                    found[at] = await run(asset, pixels)
+                except RequestError as error:
+                    if not isinstance(pixels.source, str) or error.code.name != NOT_FOUND.name:
+                        raise
+                    missing.append(asset)
 
     # A task for each of thousands of files would block the loop while they are created.
     indices = iter(range(len(assets)))
@@ -361,31 +373,46 @@ def _unite(
 
 def _advise(
     session: SessionView,
-    examined: _Examined,
-    examination: Examination,
-    judged: Sequence[Finding],
+    members: Sequence[UnitMember],
     rules: Mapping[str, Sequence[str]],
+    max_size: int,
 ) -> ExaminedTexture:
+    """Returns the advice on a texture, or on all textures of a unit."""
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
-    asset = examined.asset
-    ruled = [f for f in judged if f.applicable and is_covered(rules, asset.file, f.code)]
-    asked = [f for f in judged if f not in ruled and (f.rank > NOTE or f.applicable)]
+    everywhere: dict[str, bool] = {}
+    for member in members:
+        for finding in member.findings:
+            covered = finding.applicable and is_covered(rules, member.asset.file, finding.code)
+            everywhere[finding.code] = everywhere.get(finding.code, True) and covered
+    ruled = {code for code, covered in everywhere.items() if covered}
+    asked = [
+        [f for f in member.findings if f.code not in ruled and (f.rank > NOTE or f.applicable)]
+        for member in members
+    ]
     # A note is no reason to ask, but what settings fix is fixed with the rest.
-    if all(finding.rank == NOTE for finding in asked):
-        asked = []
+    if all(finding.rank == NOTE for findings in asked for finding in findings):
+        asked = [[] for _ in members]
 
-    def advice(findings: Sequence[Any]) -> FileAdvice | None:
-        if not findings:
+    def advice(found: Sequence[Sequence[Finding]]) -> FileAdvice | None:
+        if members[0].asset.unit:
+            by_path = {member.asset.path: own for member, own in zip(members, found, strict=True)}
+            return settle_unit(members, by_path, adapter, version, max_size)
+        each = members[0]
+        if not found[0]:
             return None
-        return settle(asset, examination, findings, adapter, version, examined.preview, examined.stamp)
+        return settle(each.asset, each.examination, found[0], adapter, version, each.preview, each.stamp)
 
-    return ExaminedTexture(advice(asked), advice(ruled))
+    fixed = advice([[f for f in member.findings if f.code in ruled] for member in members])
+    if fixed is not None and fixed.conflicts:
+        # No rule can fix it: it is told like what has no rule.
+        return _advise(session, members, {}, max_size)
+    return ExaminedTexture(advice(asked), fixed)
 
 
 async def with_preview(context: Context, session: SessionView, files: list[FileAdvice]) -> list[FileAdvice]:
     """Adds a picture to the first file if it can be read."""
-    if not files or files[0].preview or session.root is None:
+    if not files or files[0].preview or not files[0].has_file or session.root is None:
         return files
     path = await asyncio.to_thread(path_below, await asyncio.to_thread(session.root.resolve), files[0].file)
     if path is None:
@@ -451,6 +478,11 @@ def texture_reader(support: ProjectSupport | None, root: Path) -> TextureReader:
 
 def _check(files: Sequence[FileAdvice], root: Path, read: TextureReader, checked: StalenessCheck) -> None:
     for file in files:
+        if not file.has_file:
+            # The editor itself compares the settings of what has no file here.
+            if any(_is_changed(root, texture) for texture in file.textures):
+                checked.changed[file.path] = None
+            continue
         path = path_below(root, file.file)
         if path is None:
             checked.gone.add(file.path)
@@ -460,18 +492,25 @@ def _check(files: Sequence[FileAdvice], root: Path, read: TextureReader, checked
             checked.other.add(file.path)
             continue
         options = texture.options
-        if _is_same(path, file) and (options is None or _has_settings(file, options)):
+        if _is_same(path, file.stamp, file.content) and (options is None or _has_settings(file, options)):
             continue
         asset = None if options is None else Asset(file.path, file.file, "texture", dict(options))
         checked.changed[file.path] = asset
 
 
-def _is_same(path: Path, file: FileAdvice) -> bool:
+def _is_changed(root: Path, texture: UnitTexture) -> bool:
+    if not texture.has_file:
+        return False
+    path = path_below(root, texture.file)
+    return path is None or not _is_same(path, texture.stamp, texture.content)
+
+
+def _is_same(path: Path, known: Stamp | None, content: str) -> bool:
     try:
-        if file.stamp is not None and file.stamp == stamp(path):
+        if known is not None and known == stamp(path):
             return True
         with path.open("rb") as opened:
-            return digest(hashlib.file_digest(opened, "sha256").hexdigest()) == file.content
+            return digest(hashlib.file_digest(opened, "sha256").hexdigest()) == content
     # Another program is writing it.
     except OSError:
         return False
@@ -480,31 +519,3 @@ def _is_same(path: Path, file: FileAdvice) -> bool:
 def _has_settings(file: FileAdvice, options: Mapping[str, Any]) -> bool:
     # If this answer is carried out again, it may have set some of them already.
     return all(options.get(name) in (file.present.get(name), value) for name, value in file.options.items())
-
-
-def path_below(root: Path, file: str) -> Path | None:
-    """Resolves the file at `file` below `root`, with symlinks; None if it is missing, lies outside, or has
-    `..` or a drive in its name: no rule for a folder would match it."""
-    place = PurePath(file)
-    if place.anchor or ".." in place.parts:
-        return None
-    try:
-        path = (root / file).resolve()
-        return path if path.is_relative_to(root) and path.is_file() else None
-    except (OSError, ValueError):
-        return None
-
-
-def stamp(path: Path) -> Stamp:
-    """Returns the size and times that identify a file's content without reading it. Raises OSError."""
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def settled_file_stamp(path: Path) -> Stamp | None:
-    """Returns the `stamp` of a file; None if the file changed just now, or can't be accessed."""
-    try:
-        found = stamp(path)
-    except OSError:
-        return None
-    return found if time.time_ns() - max(found[1:]) > RACY_NS else None

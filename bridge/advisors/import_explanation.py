@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
@@ -16,8 +16,9 @@ from accel.texture.workloads import Examination
 from bridge.advisors.advice import Asset, judge_all, options_for
 from bridge.advisors.explanation import explain, lines, plain
 from bridge.advisors.findings import Considered
-from bridge.advisors.import_batch import path_below, texture_reader
+from bridge.advisors.import_batch import texture_reader
 from bridge.advisors.import_project import ContextReader
+from bridge.advisors.imported_assets import WANTED, Pixels, find_pixels, path_below, read_asset
 from bridge.api import Context, RequestError, RunResult, SessionView, TextureIntent, UserError
 from bridge.core.errors import BAD_PARAMS, NOT_FOUND, UNSUPPORTED
 from bridge.core.textures import NO_USES
@@ -36,12 +37,21 @@ class ExplainParams(Struct, forbid_unknown_fields=True):
 
     path: Annotated[str, Meta(min_length=1, max_length=4096)]
     """Below the project's root, or the engine's own path, such as `res://art/rock.png`."""
+    asset: dict[str, Any] | None = None
+    """The texture as in `asset.imported`, if no file of the project has its settings; else the last report
+    counts."""
 
 
 async def explain_texture(
-    context: Context, session: SessionView, reader: ContextReader, params: Mapping[str, Any]
+    context: Context,
+    session: SessionView,
+    reader: ContextReader,
+    params: Mapping[str, Any],
+    reported: Callable[[str], Asset | None],
 ) -> RunResult:
     """Returns the explanation with sentences in the session's language.
+
+    `reported` returns a texture that the editor has reported and whose settings no file of the project has.
 
     `lines` are its most important sentences, `not_raised` those about findings that weren't raised. The files
     `before` and `after` show the texture with its settings and with those of all fixes, if that can be drawn.
@@ -54,14 +64,12 @@ async def explain_texture(
     if session.root is None:
         raise RequestError(UNSUPPORTED, name=EXPLAIN, reason=text("the session has no project folder"))
     root = await asyncio.to_thread(session.root.resolve)
-    file = PurePath(file_of(asked.path)).as_posix()
-    path = await asyncio.to_thread(path_below, root, file)
-    support = session.adapter.project if session.adapter else None
-    texture = await asyncio.to_thread(texture_reader(support, root), file) if path else None
-    if path is None or texture is None:
-        raise RequestError(NOT_FOUND, text("Give the path of a texture of the project."), name=asked.path)
-    settings = None if texture.options is None else dict(texture.options)
-    asset = Asset(texture.path, file, "texture", settings or {})
+    asset, settings = await _find(session, root, asked, reported)
+    file = asset.file
+    pixels = await find_pixels(context, session, root, asset)
+    if pixels is None:
+        hint = text("Import the texture again, so that the editor sends its pixels.")
+        raise RequestError(NOT_FOUND, hint, name=asked.path)
     try:
         project_file = await asyncio.to_thread(config.read, root)
     except UserError:
@@ -70,7 +78,14 @@ async def explain_texture(
     surroundings = await reader.read(session, [asset], project_file, max_size)
     is_known = settings is not None and session.adapter is not None and session.version is not None
     evidence = surroundings.params_of(asset, session) if is_known else {}
-    result = await context.run("texture.examine", evidence, [path], names=[file])
+    try:
+        result = await context.run("texture.examine", evidence, [pixels.source], names=[file])
+    except RequestError as error:
+        if not isinstance(pixels.source, str) or error.code.name != NOT_FOUND.name:
+            raise
+        await context.notify(session, WANTED, {"paths": [asset.path]})
+        hint = text("Its pixels have expired, and the editor is asked for them. Ask again in a moment.")
+        raise RequestError(NOT_FOUND, hint, name=asked.path) from None
     alone = msgspec.convert(result.value, Examination)
     surroundings.seen.add(file, alone)
     (classification,) = surroundings.seen.judge([file], [alone])
@@ -100,14 +115,40 @@ async def explain_texture(
         "not_raised": [f"{each.code}: {translate(each.message, session.locale)}" for each in not_raised],
     }
     fixes = [each.finding.intent for each in considered if each.finding and not each.finding.platforms]
-    return RunResult(value, await _pictures(context, session, asset, path, found.judged_as, fixes))
+    return RunResult(value, await _pictures(context, session, asset, pixels, found.judged_as, fixes))
+
+
+async def _find(
+    session: SessionView, root: Path, asked: ExplainParams, reported: Callable[[str], Asset | None]
+) -> tuple[Asset, dict[str, Any] | None]:
+    """Returns the texture and its settings, None if unknown. Raises RequestError if there is none."""
+    known = reported(asked.path)
+    if asked.asset is not None:
+        try:
+            known = read_asset(asked.asset)
+        except msgspec.ValidationError as error:
+            raise RequestError(BAD_PARAMS, workload=EXPLAIN, reason=str(error)) from None
+    file = known.file if known else PurePath(file_of(asked.path)).as_posix()
+    texture = None
+    if known is None or (known.has_file and not known.unit):
+        path = await asyncio.to_thread(path_below, root, file)
+        support = session.adapter.project if session.adapter else None
+        texture = await asyncio.to_thread(texture_reader(support, root), file) if path else None
+    if known is not None:
+        # What the project's files say is newer than the report.
+        newer = known.options if texture is None or texture.options is None else dict(texture.options)
+        return replace(known, options=newer), newer
+    if texture is None:
+        raise RequestError(NOT_FOUND, text("Give the path of a texture of the project."), name=asked.path)
+    settings = None if texture.options is None else dict(texture.options)
+    return Asset(texture.path, file, "texture", settings or {}), settings
 
 
 async def _pictures(
     context: Context,
     session: SessionView,
     asset: Asset,
-    path: Path,
+    pixels: Pixels,
     kind: str | None,
     fixes: Sequence[TextureIntent],
 ) -> Mapping[str, str]:
@@ -124,7 +165,7 @@ async def _pictures(
         for name, state in (("before", before), ("after", after))
     }
     try:
-        result = await context.run(PREVIEW, {"kind": kind, **states}, [path], names=[asset.file])
+        result = await context.run(PREVIEW, {"kind": kind, **states}, [pixels.source], names=[asset.file])
     # The sentences are the answer: not every texture can be drawn, nor by every daemon.
     except RequestError:
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct
@@ -18,6 +18,7 @@ from bridge.advisors.texts import (
     bytes_text,
     finding_line,
     group_effect,
+    join_list,
     say,
 )
 from bridge.api import Choice, OptionLabel, PopupItem, SessionView
@@ -27,8 +28,12 @@ from bridge.locale import translate
 
 MAX_RULES = 100
 """Rules that a popup offers; those for the most textures come first."""
+MAX_NAMES = 8
+"""Names of a unit's textures."""
 MAX_VALUE = 80
 """Characters of an option's value."""
+MAX_KEY = 200
+"""Characters of an option's own name."""
 
 Rule = tuple[str, str]
 """A folder below the project's root and the code of a finding."""
@@ -165,8 +170,16 @@ def _texture(
     fixes = file.fixes()
     changes = fixes.get(code, {})
     # A sentence without values says no more than the group's title.
-    lines = [finding_line(f.sentence, f.values) for f in entry.findings if f.values]
+    told = [finding for finding in entry.findings if finding.values][:MAX_NAMES]
+    lines = [of_texture(finding_line(f.sentence, f.values), f) for f in told]
     evidence = translate(sentences(lines), locale)
+    if file.textures:
+        shared = unit_text("unit" if changes else "unit_told", file)
+        if conflict := conflict_text(file, code):
+            shared = sentences([shared, conflict])
+        where = translate(shared, locale)
+    else:
+        where = printable(file.folder)
     units = fixes if file.is_joint else [code]
     leaves = [
         f"{numbers[unit]}.{entry.number}.{at}"
@@ -178,6 +191,7 @@ def _texture(
             id=(name := f"{own}.{at}"),
             title=texts.change(option, file.present.get(option), value),
             detail=evidence if at == 1 else "",
+            key=printable(option)[:MAX_KEY],
             checked=True,
             needs=[leaf for leaf in leaves if leaf != name],
         )
@@ -186,22 +200,50 @@ def _texture(
     return PopupItem(
         id=own,
         title=printable(file.file.rpartition("/")[2]),
-        detail=printable(file.folder) if changes else evidence or printable(file.folder),
+        detail=where if changes or file.textures else evidence or where,
         value=texts.memory(entry.saved),
         picture=file.preview or UNSET,
-        path=file.file,
+        path=file.item_path,
         locked="" if changes else say("locked", locale),
         children=children,
     )
+
+
+def of_texture(line: AnyText, finding: Finding, show: Callable[[str], str] = printable) -> AnyText:
+    """Returns a line about a finding with the texture that it is about, if several share their settings."""
+    if not finding.texture:
+        return line
+    return TEXTS["of_texture"].fill(texture=_names([finding.texture], show), line=line)
+
+
+def unit_text(
+    key: Literal["unit", "unit_told"], file: FileAdvice, show: Callable[[str], str] = printable
+) -> AnyText:
+    """Returns how many textures have the settings of a unit, and their names."""
+    names = _names([each.file for each in file.textures], show)
+    return TEXTS[key].fill(n=len(file.textures), textures=names)
+
+
+def conflict_text(file: FileAdvice, code: str, show: Callable[[str], str] = printable) -> AnyText:
+    """Returns why a finding about a unit isn't fixed; empty if nothing prevents it."""
+    if code not in file.conflicts:
+        return ""
+    return TEXTS["unit_conflict"].fill(textures=_names(file.conflicts[code], show))
+
+
+def _names(files: Sequence[str], show: Callable[[str], str]) -> AnyText:
+    names = [file.rpartition("/")[2] for file in files[:MAX_NAMES]]
+    shown = [show(name if len(name) <= MAX_VALUE else f"{name[: MAX_VALUE - 1]}…") for name in names]
+    return join_list([*shown, "…"] if len(files) > MAX_NAMES else shown)
 
 
 def offered_rules(files: Iterable[FileAdvice]) -> list[Rule]:
     """Returns the rules that would fix the files' findings, those for the most textures first."""
     counts: dict[Rule, int] = {}
     for file in files:
-        folder = file.folder
-        for code in file.fixes():
-            counts[folder, code] = counts.get((folder, code), 0) + 1
+        for folder in file.folders:
+            for code in file.fixes():
+                counts[folder, code] = counts.get((folder, code), 0) + 1
     return sorted(counts, key=lambda rule: (-counts[rule], rule))[:MAX_RULES]
 
 
@@ -242,7 +284,7 @@ def outcome_items(
             title=printable(file.file.rpartition("/")[2]),
             detail=reason[:4096],
             picture=file.preview or UNSET,
-            path=file.file,
+            path=file.item_path,
             status=outcome,
         )
         for number, (file, outcome, reason) in enumerate(rows[:limit], 1)

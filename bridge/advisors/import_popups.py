@@ -18,10 +18,13 @@ from bridge.advisors.import_batch import MAX_LISTED, Advice, pack_advice
 from bridge.advisors.import_items import (
     OptionTexts,
     Rule,
+    conflict_text,
     group_codes,
     list_items,
+    of_texture,
     offered_rules,
     rule_choices,
+    unit_text,
 )
 from bridge.advisors.naming import group_by_material
 from bridge.advisors.texts import TEXTS, evidence_text, finding_text, join_list, memory_text, say
@@ -153,11 +156,13 @@ def material_paragraph(material: str, files: Sequence[FileAdvice], locale: str) 
 
 def paragraph(file: FileAdvice, locale: str, name: str = "") -> str:
     """Returns the advice on one file; `name` replaces its path below the project's root."""
-    lines = [_heading(name or file.file, file.about)]
-    lines += [
-        Text("• {line}", values={"line": finding_text(finding.code, finding.sentence, finding.values)})
-        for finding in file.findings
-    ]
+    lines: list[AnyText] = [_heading(name or file.file, file.about)]
+    for finding in file.findings[:MAX_MEMBERS]:
+        line = finding_text(finding.code, finding.sentence, finding.values)
+        lines.append(Text("• {line}", values={"line": of_texture(line, finding, code)}))
+    lines += [conflict_text(file, name, code) for name in file.conflicts]
+    if file.textures:
+        lines.append(unit_text("unit" if file.options else "unit_told", file, code))
     if file.options:
         lines.append(TEXTS["sets"].fill(options=_changes(file.present, file.options)))
     if sizes := memory_text(file.memory):
@@ -227,7 +232,7 @@ def _title(key: str, files: Sequence[str], locale: str, material: str = "") -> s
 def _actions(fixable: Sequence[FileAdvice], rules: Sequence[Rule], locale: str) -> list[Action]:
     if not fixable:
         return [Action(id="later", label=say("ok", locale), default=True)]
-    always = "always_many" if len({file.folder for file in fixable}) > 1 else "always"
+    always = "always_many" if len({folder for file in fixable for folder in file.folders}) > 1 else "always"
     return [
         Action(
             id="apply",
@@ -336,6 +341,13 @@ def message_popup(title: str, body: str, locale: str, severity: Literal["info", 
 def trouble_popup(title: str, messages: Sequence[AnyText], locale: str) -> Popup:
     """Reports a failure and its reason; `title` is a key of `TEXTS`."""
     return message_popup(title, "\n".join(plain(translate(each, locale)) for each in messages), locale)
+
+
+def pixels_gone_text(paths: Sequence[str]) -> AnyText:
+    """Returns that the pixels of textures have expired; `paths` are the engine's names."""
+    shown = [shorten(path) for path in paths[:MAX_FILES]]
+    names = join_list([*shown, "…"] if len(paths) > MAX_FILES else shown)
+    return TEXTS["pixels_gone_of"].fill(n=len(paths), textures=names)
 
 
 def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool, rules: int = 0) -> Popup:

@@ -230,8 +230,14 @@ class ContextReader:
     ) -> ImportContext:
         """Reads what surrounds `assets`; `max_size` is the limit unless the project's file has one."""
         assert session.root is not None
-        folders = await asyncio.to_thread(_names, session.root, [asset.file for asset in assets])
-        uses = await self._read_uses(session, session.root)
+        assets = list(assets)
+        files = [asset.file for asset in assets if asset.has_file]
+        folders = await asyncio.to_thread(_names, session.root, files)
+        folders |= _names_without_files(asset.file for asset in assets if not asset.has_file)
+        uses = dict(await self._read_uses(session, session.root))
+        for asset in assets:
+            if asset.used_as:
+                uses[asset.file] = uses.get(asset.file, NO_USES).with_uses(asset.used_as)
         seen = self.seen_in(session.root)
         return ImportContext(project_file.textures.max_size or max_size, folders, uses, seen)
 
@@ -289,6 +295,14 @@ def _folder(file: str) -> str:
 def _is_image(name: str) -> bool:
     suffix = PurePath(name).suffix.lower()
     return suffix in records.IMAGES or suffix in records.ALIASES
+
+
+def _names_without_files(files: Iterable[str]) -> dict[str, NameGroups]:
+    """Returns the names of textures that have no files, by the folders of their names."""
+    names: dict[str, list[str]] = {}
+    for file in files:
+        names.setdefault(_folder(file), []).append(PurePosixPath(file).name)
+    return {folder: group_names(own) for folder, own in names.items()}
 
 
 def _names(root: Path, files: Iterable[str]) -> dict[str, NameGroups]:

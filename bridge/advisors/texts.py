@@ -70,6 +70,18 @@ TEXTS = {
     "frees": text("frees {size}"),
     "costs": text("costs {size}"),
     "locked": text("No import setting fixes this."),
+    "unit": plural("Changes {n} texture: {textures}", "Changes {n} textures: {textures}", 1),
+    "unit_told": plural("Settings of {n} texture: {textures}", "Settings of {n} textures: {textures}", 1),
+    "unit_conflict": text(
+        "Not fixed: other textures share these settings, and the fix would be wrong for {textures}."
+    ),
+    "of_texture": text("{texture}: {line}"),
+    "pixels_gone": text("Some textures can't be checked"),
+    "pixels_gone_of": plural(
+        "The pixels of {n} texture have expired: {textures}. Import it again.",
+        "The pixels of {n} textures have expired: {textures}. Import them again.",
+        1,
+    ),
     "change": text("{option}: {before} → {after}"),
     "observed": text("{option}: {value}"),
     "on": text("On"),
@@ -335,7 +347,7 @@ EXPLANATIONS: Mapping[str, Explanation] = {
 
 
 LEFT: Mapping[str, Text] = {
-    "owner": text("an addon writes it"),
+    "owner": text("an addon or an atlas decides"),
     "unsure": text("its kind isn't sure"),
     "height": text("a height map"),
     "alpha": text("its alpha may be read"),

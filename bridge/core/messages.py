@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from accel.text import AnyText
+from bridge.core.textures import Kind, UseBasis, UseDomain
 
 Id = Annotated[
     int,
@@ -256,6 +257,8 @@ class PopupItem(Part, kw_only=True, gc=False):
     """The second line: the effect, the folder, or the reason for `status`."""
     value: Text = ""
     """At the row's end, for example the GPU memory that it frees."""
+    key: Text = ""
+    """Set on changes: the setting's own name in the engine's scripts and files, for a tooltip."""
     severity: Literal["error", "warning", "note"] | UnsetType = UNSET
     """Set on problems."""
     picture: Sha256 | UnsetType = UNSET
@@ -272,6 +275,59 @@ class PopupItem(Part, kw_only=True, gc=False):
     """What became of it once the answer is carried out; `kept`: left as it is."""
     children: list[PopupItem] = []
     """The rows below it."""
+
+
+class AssetUse(Part, kw_only=True):
+    """One use of a texture that the editor knows, such as a material's slot."""
+
+    kind: Kind | UnsetType = UNSET
+    """What the slot expects; absent if unknown, as in a shader of the project's own."""
+    slot: Annotated[str, Meta(max_length=256)] = ""
+    """The slot's name in the engine or the shader, such as `_BumpMap`."""
+    basis: UseBasis = "slot"
+    """How `kind` is known: `slot` is a property of the engine, `declaration` an attribute or hint in the
+    shader's source, `name` the name of a property of the project's own."""
+    domain: UseDomain | UnsetType = UNSET
+    """Where it is drawn, if that is known."""
+
+
+class ImportedAsset(Part, kw_only=True):
+    """A texture as the editor imported it."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    """The engine's name for it."""
+    type: Name
+    """`texture`; others are ignored."""
+    options: dict[str, Any]
+    """All present import settings, in the engine's own names and types."""
+    file: Annotated[str, Meta(max_length=4096)] | UnsetType = UNSET
+    """Its file below the project's root, with forward slashes; absent if there is none."""
+    blob: Sha256 | UnsetType = UNSET
+    """Its pixels as an uploaded PNG or EXR, if it has no `file`: SHA-256, lower-case hex."""
+    used_as: Annotated[list[AssetUse], Meta(max_length=64)] = []
+    """The uses that the editor knows; those in project files count too."""
+    unit: Annotated[str, Meta(max_length=4096)] | UnsetType = UNSET
+    """The path of what holds the settings in `options`, if that isn't the texture alone: an atlas, a group
+    or a preset. Its textures have the same `options`."""
+
+
+class ImportedAssets(Part, kw_only=True):
+    """The data of the event `asset.imported`: the textures of one import."""
+
+    batch: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
+    """The number of the import, the same in all its frames."""
+    more: bool = False
+    """True in all frames of an import but the last."""
+    assets: list[ImportedAsset]
+    """The textures."""
+
+
+class WantedAssets(Part, kw_only=True):
+    """The data of the daemon's event `asset.wanted`: textures whose pixels it no longer has. The editor
+    uploads them and reports `asset.imported` again."""
+
+    paths: list[str]
+    """The engine's names for them."""
 
 
 PROTOCOL = 1
@@ -567,6 +623,8 @@ CLIENT_MESSAGES = (Identify, Request, Result, Error, Cancel, Event, Answer, Ack)
 SERVER_MESSAGES = (
     Hello, Ready, Accepted, Progress, Result, Error, Cancel, Command, Event, Popup, PopupClose, PopupProgress,
 )  # fmt: skip
+EVENT_DATA = (ImportedAssets, WantedAssets)
+"""What `event.data` holds in events of these names; unknown fields are ignored, as everywhere."""
 ClientMessage = Identify | Request | Result | Error | Cancel | Event | Answer | Ack
 ServerMessage = (
     Hello | Ready | Accepted | Progress | Result | Error | Cancel | Command | Event | Popup | PopupClose

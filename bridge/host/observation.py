@@ -14,9 +14,18 @@ log = logging.getLogger(__name__)
 
 
 def file_of(path: str) -> str:
-    """Returns the likely file, below the root, of an engine's path such as `res://art/rock.png`."""
+    """Returns the likely file, below the root, of an engine's path such as `res://art/rock.png`.
+
+    For an object's path, such as `/Game/Art/Rock.Rock`, it is the name that advice and rules use:
+    `Game/Art/Rock`.
+    """
     _, mark, below = path.partition("://")
-    return below if mark else path
+    if mark:
+        return below
+    if not path.startswith("/"):
+        return path
+    package, _, name = path.rpartition(".")
+    return (package if package.rpartition("/")[2] == name else path).lstrip("/")
 
 
 def read_settings(

@@ -94,14 +94,14 @@ class AdvisorContext:
         self,
         workload: str,
         params: Mapping[str, Any],
-        paths: Sequence[Path],
+        paths: Sequence[Path | bytes | str],
         *,
         names: Sequence[str] = (),
         priority: str = "interactive",
     ) -> RunResult:
-        called = list(names) or [path.name for path in paths]
+        called = list(names) or [path.name if isinstance(path, Path) else "" for path in paths]
         named = list(zip(called, paths, strict=True))
-        inputs = await asyncio.to_thread(_inputs, named, self._live.root)
+        inputs = await asyncio.to_thread(_inputs, named, self._live.root, self._host.blobs)
         deadline_ms = self.settings["deadline_ms"]
         with self._live.busy():
             response = await self._host.runner.run(
@@ -110,6 +110,12 @@ class AdvisorContext:
         self._outputs |= {str(output.blob): output for output in response.outputs}
         # Other requests may share the value.
         return RunResult(value=copy_response(response).value, blobs=response.blobs)
+
+    async def may_read(self, session: SessionView, file: Path) -> bool:
+        return await self._host.may_read(str(file.parent), self._live.owner)
+
+    async def notify(self, session: SessionView, name: str, data: Mapping[str, Any]) -> None:
+        await self._live.send(Event(name=name, data=dict(data)))
 
     def outputs(self, blobs: Mapping[str, str]) -> list[OutputRef]:
         """Returns the files of this context's runs that `blobs` names; others are left out."""
@@ -272,13 +278,15 @@ class AdvisorHost:
     ) -> None:
         self._advisors = advisors
         self._sessions = sessions
-        self._blobs = blobs
+        self.blobs = blobs
         commands.on_revert = self._reverted
         self._asks = {ask: advisor for advisor in advisors.values() for ask in advisor.asks}
         self.settings = settings
         self.runner = runner
         self.commands = commands
         self.store = store
+        self.may_read: Callable[[str, str], Awaitable[bool]] = _may_read_nothing
+        """Whether clients of an owner may read a folder."""
         self.rules = ProjectRules(store)
         self.sharing = SharedPopups(sessions, store, self.spawn, self._supersede)
         self._held: dict[int, _HeldPopup] = {}
@@ -387,7 +395,7 @@ class AdvisorHost:
         if popup.items_blob is UNSET:
             return resolve(popup, popup.items, answer)
         try:
-            return await asyncio.to_thread(_resolve_from_blob, self._blobs, popup, answer)
+            return await asyncio.to_thread(_resolve_from_blob, self.blobs, popup, answer)
         except (RequestError, OSError, msgspec.DecodeError) as error:
             log.error("the answer to popup %d is dropped: its list can't be read (%s)", popup.id, error)
             return Answer(id=answer.id, state="dismissed")
@@ -493,7 +501,7 @@ class AdvisorHost:
         items = popup.items if isinstance(popup, Popup) else []
         popup = sendable(msgspec.structs.replace(popup, items=[]) if items else popup, Popup)
         if items:
-            popup = await asyncio.to_thread(_with_items, self._blobs, popup, items)
+            popup = await asyncio.to_thread(_with_items, self.blobs, popup, items)
         live.expect(popup)
         if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
             message = text("This editor has {open} open popups, the maximum.", open=MAX_POPUPS)
@@ -690,13 +698,26 @@ class AdvisorHost:
         task.add_done_callback(lambda _: work.close())  # if it was cancelled before its start
 
 
-def _inputs(named: Sequence[tuple[str, Path]], root: Path | None) -> list[Input]:
-    """Returns files as inputs; those in the project at `root` must still be there when they are read."""
+async def _may_read_nothing(folder: str, owner: str) -> bool:
+    return False
+
+
+def _inputs(
+    named: Sequence[tuple[str, Path | bytes | str]], root: Path | None, blobs: BlobStore
+) -> list[Input]:
+    """Returns files and blobs as inputs; files in the project at `root`, and others that are named without
+    links, must still be there when they are read. Raises RequestError `not_found` for a missing blob."""
     inputs = []
-    for name, path in named:
-        found = os.path.realpath(path)
-        is_inside = root is not None and Path(found).is_relative_to(root)
-        inputs.append(Input(name, found, confined=True) if is_inside else Input(name, str(path)))
+    for name, source in named:
+        if isinstance(source, bytes):
+            inputs.append(Input(name, str(blobs.path(blobs.put(source, private=True)))))
+        elif isinstance(source, str):
+            inputs.append(Input(name, str(blobs.use(source))))
+        else:
+            found = os.path.realpath(source)
+            is_inside = root is not None and Path(found).is_relative_to(root)
+            is_plain = is_inside or found == str(source)
+            inputs.append(Input(name, found, confined=True) if is_plain else Input(name, str(source)))
     return inputs
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from starlette.middleware import Middleware
 
+from accel.atomic_file import make_private_folder
 from accel.execution import device_router
 from accel.execution.batch_tuning import SAMPLES, BatchTuning
 from accel.execution.batching import Batcher
@@ -150,6 +151,7 @@ class Bridge:
         self.flows = AdvisorHost(
             advisors, settings.as_dict(), runner, commands, self.store, self.sessions, blobs
         )
+        self.flows.may_read = self.roots.may_read
         self.roots.on_allowed = self._allowed
         router = Router(
             registry.workloads,
@@ -347,7 +349,7 @@ class Bridge:
 def _sandbox(folder: Path, settings: Settings) -> Sandbox:
     """Returns the workers' sandbox, with their folders in `folder`; removes old ones. Raises UserError."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         remove_leftovers(folder)
     except OSError as error:
         raise errors.UserError(

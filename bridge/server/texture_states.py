@@ -24,8 +24,11 @@ CHANGED = text("The file was changed meanwhile. Left unchanged.")
 
 class _Asset(Struct, frozen=True):
     path: str
-    file: str
+    file: str = ""
     options: dict[str, Any] = {}
+    blob: str = ""
+    used_as: list[Any] = []
+    unit: str = ""
 
 
 def reported_states(event: Event, root: Path | None) -> dict[str, TextureState]:
@@ -40,7 +43,10 @@ def reported_states(event: Event, root: Path | None) -> dict[str, TextureState]:
             asset = msgspec.convert(each, _Asset)
         except msgspec.ValidationError:
             continue
-        found[asset.path] = TextureState(asset.file, _stamp(root, asset.file), asset.options)
+        known = _stamp(root, asset.file) if asset.file else None
+        found[asset.path] = TextureState(
+            asset.file, known, asset.options, asset.blob, asset.used_as, asset.unit
+        )
     return found
 
 
@@ -50,13 +56,15 @@ def imported_event(view: SessionView, states: States) -> Event | None:
     None if none of them is there.
     """
     support = view.adapter.project if view.adapter else None
-    files = {path: state.file for path, state in states.items()}
+    files = {path: state.file for path, state in states.items() if state.file}
     present = read_settings(support, view.root.resolve() if view.root else None, files)
     assets = []
     for path, state in states.items():
         options = present.get(path, state.options)
         if options is not None:
-            assets.append({"path": path, "file": state.file, "type": "texture", "options": dict(options)})
+            more = {"file": state.file, "blob": state.blob, "used_as": state.used_as, "unit": state.unit}
+            known = {name: value for name, value in more.items() if value}
+            assets.append({"path": path, "type": "texture", "options": dict(options), **known})
     return Event(name=IMPORTED, data={"batch": 0, "more": False, "assets": assets}) if assets else None
 
 

@@ -24,6 +24,12 @@ class TextureState(Struct, frozen=True):
     """The file's when it was reported; None if unknown."""
     options: dict[str, Any] | None = None
     """Its import settings at the time of the report; None if unknown."""
+    blob: str = ""
+    """The SHA-256 of its pixels, if the editor uploaded them."""
+    used_as: list[Any] = []
+    """The uses that the editor knows."""
+    unit: str = ""
+    """The path of what holds its settings, if that isn't the texture alone."""
 
 
 States = Mapping[str, TextureState]

@@ -352,6 +352,8 @@ export interface PopupItem {
   detail?: string;
   /** At the row's end, for example the GPU memory that it frees. */
   value?: string;
+  /** Set on changes: the setting's own name in the engine's scripts and files, for a tooltip. */
+  key?: string;
   /** Set on problems. */
   severity?: "error" | "note" | "warning";
   /** A thumbnail: the SHA-256 of a blob, lower-case hex. */
@@ -556,6 +558,52 @@ export interface Ack {
   seq: Int;
 }
 
+/** One use of a texture that the editor knows, such as a material's slot. */
+export interface AssetUse {
+  /** What the slot expects; absent if unknown, as in a shader of the project's own. */
+  kind?: "albedo" | "ao" | "emissive" | "environment" | "height" | "normal" | "other" | "packed" | "roughness" | "specular" | "sprite" | "ui";
+  /** The slot's name in the engine or the shader, such as `_BumpMap`. */
+  slot?: string;
+  /** How `kind` is known: `slot` is a property of the engine, `declaration` an attribute or hint in the shader's source, `name` the name of a property of the project's own. */
+  basis?: "declaration" | "name" | "slot";
+  /** Where it is drawn, if that is known. */
+  domain?: "canvas" | "decal" | "particles" | "sky" | "surface" | "terrain" | "ui";
+}
+
+/** A texture as the editor imported it. */
+export interface ImportedAsset {
+  /** The engine's name for it. */
+  path: string;
+  /** `texture`; others are ignored. */
+  type: string;
+  /** All present import settings, in the engine's own names and types. */
+  options: { [key: string]: Value };
+  /** Its file below the project's root, with forward slashes; absent if there is none. */
+  file?: string;
+  /** Its pixels as an uploaded PNG or EXR, if it has no `file`: SHA-256, lower-case hex. */
+  blob?: string;
+  /** The uses that the editor knows; those in project files count too. */
+  used_as?: AssetUse[];
+  /** The path of what holds the settings in `options`, if that isn't the texture alone: an atlas, a group or a preset. Its textures have the same `options`. */
+  unit?: string;
+}
+
+/** The data of the event `asset.imported`: the textures of one import. */
+export interface ImportedAssets {
+  /** The number of the import, the same in all its frames. */
+  batch?: Int;
+  /** True in all frames of an import but the last. */
+  more?: boolean;
+  /** The textures. */
+  assets: ImportedAsset[];
+}
+
+/** The data of the daemon's event `asset.wanted`: textures whose pixels it no longer has. The editor uploads them and reports `asset.imported` again. */
+export interface WantedAssets {
+  /** The engine's names for them. */
+  paths: string[];
+}
+
 export type ServerMessage =
   | Hello
   | Ready
@@ -715,6 +763,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Spec>>>> = {
     title: { kind: "str", high: 4096, required: true },
     detail: { kind: "str", high: 4096 },
     value: { kind: "str", high: 4096 },
+    key: { kind: "str", high: 4096 },
     severity: { kind: "str", choices: ["error", "note", "warning"] },
     picture: { kind: "str", digest: true },
     path: { kind: "str", high: 4096 },
@@ -814,6 +863,29 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Spec>>>> = {
   },
   Ack: {
     seq: { kind: "int", low: 1, high: 9007199254740991, required: true },
+  },
+  AssetUse: {
+    kind: { kind: "str", choices: ["albedo", "ao", "emissive", "environment", "height", "normal", "other", "packed", "roughness", "specular", "sprite", "ui"] },
+    slot: { kind: "str", high: 256 },
+    basis: { kind: "str", choices: ["declaration", "name", "slot"] },
+    domain: { kind: "str", choices: ["canvas", "decal", "particles", "sky", "surface", "terrain", "ui"] },
+  },
+  ImportedAsset: {
+    path: { kind: "str", low: 1, high: 4096, required: true },
+    type: { kind: "str", low: 1, high: 128, required: true },
+    options: { kind: "map", required: true },
+    file: { kind: "str", high: 4096 },
+    blob: { kind: "str", digest: true },
+    used_as: { kind: "list", high: 64, item: { kind: "record", record: "AssetUse" } },
+    unit: { kind: "str", high: 4096 },
+  },
+  ImportedAssets: {
+    batch: { kind: "int", low: 0, high: 9007199254740991 },
+    more: { kind: "bool" },
+    assets: { kind: "list", required: true, item: { kind: "record", record: "ImportedAsset" } },
+  },
+  WantedAssets: {
+    paths: { kind: "list", required: true, item: { kind: "str" } },
   },
 };
 

@@ -110,6 +110,11 @@ class Bench:
         self.reverted: list[list[int]] = []
         self.rule_table: dict[str, list[str]] = {}
         self.stored_marks: set[bytes] = set()
+        self.blobs = root.parent / "blobs"
+        self.roots: list[Path] = []
+        """Registered folders besides the project's."""
+        self.notified: list[tuple[str, Mapping[str, Any]]] = []
+        """The events for the editor."""
         self.taken: set[str] = set()
         """Paths that another advisor asks about."""
         self.refused: dict[str, str] = {}
@@ -182,7 +187,7 @@ class Bench:
         self,
         workload: str,
         params: Mapping[str, Any],
-        paths: Sequence[Path],
+        paths: Sequence[Path | bytes | str],
         *,
         names: Sequence[str] = (),
         priority: str = "interactive",
@@ -194,13 +199,34 @@ class Bench:
         if found is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=workload)
         record = found.workload
-        inputs = [Input(name, str(path)) for name, path in zip(names, paths, strict=True)]
+        inputs = [Input(name, self._path(path)) for name, path in zip(names, paths, strict=True)]
         try:
             output = record.load()(inputs, record.parse(dict(params)), Limits())
         except WorkloadError as error:
             raise RequestError(errors.BAD_INPUT, name=names[0], reason=error.reason) from None
         blobs = {file.name: hashlib.sha256(file.data).hexdigest() for file in output.files}
         return RunResult(msgspec.to_builtins(output.value), blobs)
+
+    def _path(self, source: Path | bytes | str) -> str:
+        if isinstance(source, Path):
+            return str(source)
+        name = source if isinstance(source, str) else self.upload(source)
+        if not (self.blobs / name).is_file():
+            raise RequestError(errors.NOT_FOUND, name=f"Blob {name}")
+        return str(self.blobs / name)
+
+    def upload(self, data: bytes) -> str:
+        """Stores a blob, as an editor uploads it; returns its SHA-256."""
+        name = hashlib.sha256(data).hexdigest()
+        self.blobs.mkdir(exist_ok=True)
+        (self.blobs / name).write_bytes(data)
+        return name
+
+    async def may_read(self, session: SessionView, file: Path) -> bool:
+        return any(file.is_relative_to(root) for root in self.roots)
+
+    async def notify(self, session: SessionView, name: str, data: Mapping[str, Any]) -> None:
+        self.notified.append((name, data))
 
     async def claimed(self, session: SessionView, paths: Collection[str]) -> Set[str]:
         return self.taken & set(paths)

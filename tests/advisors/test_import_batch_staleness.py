@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from bridge.advisors.import_advisor import TextureImportAdvisor
-from bridge.advisors.import_batch import RACY_NS, settled_file_stamp, stamp
+from bridge.advisors.imported_assets import RACY_NS, settled_file_stamp, stamp
 from bridge.advisors.texts import say
 from bridge.api import TextureAsset
 from tests.advisors import pictures
@@ -117,7 +117,7 @@ async def test_a_file_that_was_saved_anew_with_the_same_content_is_the_same(benc
 async def test_a_file_that_was_saved_anew_with_the_same_content_is_asked_about_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.advisors.import_batch.RACY_NS", 0)
+    monkeypatch.setattr("bridge.advisors.imported_assets.RACY_NS", 0)
     path = normal(bench)
     await bench.imported(path)
     aged(bench, path)
@@ -128,7 +128,7 @@ async def test_a_file_that_was_saved_anew_with_the_same_content_is_asked_about_o
 async def test_a_file_of_the_same_time_and_size_isnt_read(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.advisors.import_batch.RACY_NS", 0)
+    monkeypatch.setattr("bridge.advisors.imported_assets.RACY_NS", 0)
     path = normal(bench)
     await bench.imported(path)
     with monkeypatch.context() as patch:

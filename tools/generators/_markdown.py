@@ -33,9 +33,14 @@ def marked(page: Path, name: str, source: str, text: str) -> str:
 
     Raises ValueError where the marks are gone.
     """
+    return insert((ROOT / page).read_text(encoding="utf-8"), name, source, text)
+
+
+def insert(page: str, name: str, source: str, text: str) -> str:
+    """The text of a page with `text` between its marks. Raises ValueError where they are gone."""
     begin = f"<!-- begin: {name} (made from {source} by tools/generate.py) -->\n"
     end = f"<!-- end: {name} -->\n"
-    before, rest = (ROOT / page).read_text(encoding="utf-8").split(begin)
+    before, rest = page.split(begin)
     _, after = rest.split(end)
     return f"{before}{begin}\n{text}\n\n{end}{after}"
 

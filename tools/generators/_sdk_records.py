@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from msgspec import NODEFAULT, Struct, inspect
 
-from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from bridge.core.messages import CLIENT_MESSAGES, EVENT_DATA, SERVER_MESSAGES
 from tools.generators import _records
 
 TypeName = Literal["int", "float", "str", "bool", "bytes", "any", "map", "choice", "list", "record"]
@@ -62,7 +62,7 @@ class Record(Struct, frozen=True):
 def records() -> list[Record]:
     """Returns all records, each after those that it contains; one that contains itself counts once."""
     found: dict[str, Record] = {}
-    for message in dict.fromkeys((*SERVER_MESSAGES, *CLIENT_MESSAGES)):
+    for message in dict.fromkeys((*SERVER_MESSAGES, *CLIENT_MESSAGES, *EVENT_DATA)):
         info = inspect.type_info(message)
         assert isinstance(info, inspect.StructType)
         _collect(info, found)

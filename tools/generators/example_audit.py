@@ -1,4 +1,7 @@
-"""The output of a real audit in both READMEs and tutorials: of the demo's project, with wrong settings."""
+"""The output of a real audit in both READMEs and tutorials: of the demo's project, with wrong settings.
+
+The READMEs also have the table of `compatibility`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.generators import _markdown
+from tools.generators import _markdown, compatibility
 
 PAGES = {
     Path("README.md"): (["--severity", "error"], "en"),
@@ -17,6 +20,7 @@ PAGES = {
     Path("docs/zh/first-audit.md"): ([], "zh_CN"),
 }
 """Each page with the options and the language of its audit."""
+READMES = {Path("README.md"): "en", Path("README.zh-CN.md"): "zh"}
 COLUMNS = "110"
 
 
@@ -31,7 +35,10 @@ def _page(page: Path, folder: Path, options: list[str], language: str) -> str:
     arguments = ["audit", "game/project", *options]
     output = _run(folder, language, *arguments, code=1)
     block = f"```console\n$ popbridge {' '.join(arguments)}\n{output}```"
-    return _markdown.marked(page, "audit", "an audit", block)
+    text = _markdown.marked(page, "audit", "an audit", block)
+    if page not in READMES:
+        return text
+    return _markdown.insert(text, "engines", "the tests' results", compatibility.matrix(READMES[page]))
 
 
 def _run(folder: Path, language: str, *arguments: str, code: int = 0) -> str:

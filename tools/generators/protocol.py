@@ -10,7 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from bridge.core import access, auth, codec, errors, messages, session
-from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from bridge.core.messages import CLIENT_MESSAGES, EVENT_DATA, SERVER_MESSAGES
 from bridge.core.settings import SETTINGS
 from bridge.server import blobs, commands, handshake, live_session
 from bridge.server.scheduler import MAX_CRASHES, MAX_DEATHS
@@ -91,6 +91,7 @@ def _facts() -> dict[str, object]:
         "receipt": _fields(_struct(commands.ReceiptView)),
         "messages": "\n\n".join(map(_message, infos)),
         "parts": "\n\n".join(map(_part, _parts(infos))),
+        "event_data": "\n\n".join(map(_part, [*(data := [*map(_struct, EVENT_DATA)]), *_parts(data)])),
         "close_codes": _markdown.table(
             ("code", "name", "meaning"),
             ((str(c.code), f"`{c.name}`", c.text) for c in errors.CLOSE_CODES),

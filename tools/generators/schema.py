@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 
 from bridge.core import messages
-from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from bridge.core.messages import CLIENT_MESSAGES, EVENT_DATA, SERVER_MESSAGES
 
 TARGET = Path("docs/reference/protocol.schema.json")
 
 
 def files() -> dict[Path, str]:
-    every = tuple(dict.fromkeys(CLIENT_MESSAGES + SERVER_MESSAGES))
+    every = tuple(dict.fromkeys(CLIENT_MESSAGES + SERVER_MESSAGES + EVENT_DATA))
     schemas, components = msgspec.json.schema_components(every, ref_template="#/$defs/{name}")
     by_side = {
         "FromClient": _any_of([schemas[every.index(message)] for message in CLIENT_MESSAGES]),

@@ -129,6 +129,7 @@ namespace UnityEditor
     public enum TextureImporterAlphaSource { None, FromInput }
     public enum TextureImporterNPOTScale { None, ToNearest }
     public enum TextureImporterSingleChannelComponent { Alpha, Red }
+    public enum TextureImporterMipFilter { BoxFilter, KaiserFilter }
     public enum SpriteImportMode { None, Single }
     public enum TextureImporterCompression { Uncompressed, Compressed }
     public enum TextureImporterFormat { Automatic = -1 }
@@ -175,6 +176,10 @@ namespace UnityEditor
         public bool isReadable { get => Get("isReadable") != 0; set => Set("isReadable", value ? 1 : 0); }
         public TextureWrapMode wrapModeU { get => (TextureWrapMode)Get("wrapU"); set => Set("wrapU", (int)value); }
         public TextureWrapMode wrapModeV { get => (TextureWrapMode)Get("wrapV"); set => Set("wrapV", (int)value); }
+        public TextureImporterMipFilter mipmapFilter { get => (TextureImporterMipFilter)Get("mipMapMode"); set => Set("mipMapMode", (int)value); }
+        public float mipMapBias { get => Get("mipBias"); set => Set("mipBias", (int)value); }
+        public bool streamingMipmaps { get => Get("streamingMipmaps") != 0; set => Set("streamingMipmaps", value ? 1 : 0); }
+        public bool vtOnly { get => Get("vTOnly") != 0; set => Set("vTOnly", value ? 1 : 0); }
         public FilterMode filterMode { get => (FilterMode)Get("filterMode"); set => Set("filterMode", (int)value); }
 #if UNITY_2022_1_OR_NEWER
         public bool flipGreenChannel { get => Get("flipGreenChannel") != 0; set => Set("flipGreenChannel", value ? 1 : 0); }

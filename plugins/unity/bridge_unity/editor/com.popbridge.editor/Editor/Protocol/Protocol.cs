@@ -1341,6 +1341,9 @@ namespace PopBridge.Protocol
         public string Detail = "";
         /// <summary>At the row's end, for example the GPU memory that it frees.</summary>
         public string Value = "";
+        /// <summary>Set on changes: the setting's own name in the engine's scripts and files, for a
+        /// tooltip.</summary>
+        public string Key = "";
         /// <summary>Set on problems.</summary>
         public string Severity;
         /// <summary>A thumbnail: the SHA-256 of a blob, lower-case hex.</summary>
@@ -1367,6 +1370,7 @@ namespace PopBridge.Protocol
                 Title = fields.Text("title", 0, 4096, false),
                 Detail = fields.Text("detail", 0, 4096, false, ""),
                 Value = fields.Text("value", 0, 4096, false, ""),
+                Key = fields.Text("key", 0, 4096, false, ""),
                 Severity = fields.OptionalChoice("severity", new[] { "error", "note", "warning" }),
                 Picture = fields.OptionalText("picture", 0, int.MaxValue, true),
                 Path = fields.OptionalText("path", 0, 4096, false),
@@ -1384,6 +1388,7 @@ namespace PopBridge.Protocol
             map["title"] = Title;
             if (Detail != "") map["detail"] = Detail;
             if (Value != "") map["value"] = Value;
+            if (Key != "") map["key"] = Key;
             if (Severity != null) map["severity"] = Severity;
             if (Picture != null) map["picture"] = Picture;
             if (Path != null) map["path"] = Path;
@@ -1882,6 +1887,135 @@ namespace PopBridge.Protocol
         protected override void Write(Dictionary<string, object> map)
         {
             map["seq"] = Seq;
+        }
+    }
+
+    /// <summary>One use of a texture that the editor knows, such as a material's slot.</summary>
+    public sealed class AssetUse : Record
+    {
+        /// <summary>What the slot expects; absent if unknown, as in a shader of the project's own.</summary>
+        public string Kind;
+        /// <summary>The slot's name in the engine or the shader, such as `_BumpMap`.</summary>
+        public string Slot = "";
+        /// <summary>How `kind` is known: `slot` is a property of the engine, `declaration` an attribute or
+        /// hint in the shader's source, `name` the name of a property of the project's own.</summary>
+        public string Basis = "slot";
+        /// <summary>Where it is drawn, if that is known.</summary>
+        public string Domain;
+
+        internal static AssetUse Read(MapReader fields)
+        {
+            return new AssetUse
+            {
+                Kind = fields.OptionalChoice("kind", new[] { "albedo", "ao", "emissive", "environment", "height", "normal", "other", "packed", "roughness", "specular", "sprite", "ui" }),
+                Slot = fields.Text("slot", 0, 256, false, ""),
+                Basis = fields.Choice("basis", new[] { "declaration", "name", "slot" }, "slot"),
+                Domain = fields.OptionalChoice("domain", new[] { "canvas", "decal", "particles", "sky", "surface", "terrain", "ui" }),
+            };
+        }
+
+        protected override void Write(Dictionary<string, object> map)
+        {
+            if (Kind != null) map["kind"] = Kind;
+            if (Slot != "") map["slot"] = Slot;
+            if (Basis != "slot") map["basis"] = Basis;
+            if (Domain != null) map["domain"] = Domain;
+        }
+    }
+
+    /// <summary>A texture as the editor imported it.</summary>
+    public sealed class ImportedAsset : Record
+    {
+        /// <summary>The engine's name for it.</summary>
+        public string Path;
+        /// <summary>`texture`; others are ignored.</summary>
+        public string TypeValue;
+        /// <summary>All present import settings, in the engine's own names and types.</summary>
+        public Dictionary<string, object> Options;
+        /// <summary>Its file below the project's root, with forward slashes; absent if there is
+        /// none.</summary>
+        public string File;
+        /// <summary>Its pixels as an uploaded PNG or EXR, if it has no `file`: SHA-256, lower-case
+        /// hex.</summary>
+        public string Blob;
+        /// <summary>The uses that the editor knows; those in project files count too.</summary>
+        public List<AssetUse> UsedAs = new List<AssetUse>();
+        /// <summary>The path of what holds the settings in `options`, if that isn't the texture alone: an
+        /// atlas, a group or a preset. Its textures have the same `options`.</summary>
+        public string Unit;
+
+        internal static ImportedAsset Read(MapReader fields)
+        {
+            return new ImportedAsset
+            {
+                Path = fields.Text("path", 1, 4096, false),
+                TypeValue = fields.Text("type", 1, 128, false),
+                Options = fields.Map("options"),
+                File = fields.OptionalText("file", 0, 4096, false),
+                Blob = fields.OptionalText("blob", 0, int.MaxValue, true),
+                UsedAs = fields.List("used_as", MapReader.ItemRecord(AssetUse.Read), 64, new List<AssetUse>()),
+                Unit = fields.OptionalText("unit", 0, 4096, false),
+            };
+        }
+
+        protected override void Write(Dictionary<string, object> map)
+        {
+            map["path"] = Path;
+            map["type"] = TypeValue;
+            map["options"] = Options;
+            if (File != null) map["file"] = File;
+            if (Blob != null) map["blob"] = Blob;
+            if (UsedAs != null && UsedAs.Count > 0) map["used_as"] = Plain(UsedAs);
+            if (Unit != null) map["unit"] = Unit;
+        }
+    }
+
+    /// <summary>The data of the event `asset.imported`: the textures of one import.</summary>
+    public sealed class ImportedAssets : Record
+    {
+        /// <summary>The number of the import, the same in all its frames.</summary>
+        public long Batch;
+        /// <summary>True in all frames of an import but the last.</summary>
+        public bool More;
+        /// <summary>The textures.</summary>
+        public List<ImportedAsset> Assets;
+
+        internal static ImportedAssets Read(MapReader fields)
+        {
+            return new ImportedAssets
+            {
+                Batch = fields.Int("batch", 0, 9007199254740991, 0),
+                More = fields.Bool("more", false),
+                Assets = fields.List("assets", MapReader.ItemRecord(ImportedAsset.Read), int.MaxValue),
+            };
+        }
+
+        protected override void Write(Dictionary<string, object> map)
+        {
+            if (Batch != 0) map["batch"] = Batch;
+            if (More) map["more"] = More;
+            map["assets"] = Plain(Assets);
+        }
+    }
+
+    /// <summary>The data of the daemon's event `asset.wanted`: textures whose pixels it no longer has. The
+    /// editor uploads them and reports `asset.imported` again.</summary>
+    public sealed class WantedAssets : Record
+    {
+        /// <summary>The engine's names for them.</summary>
+        public List<string> Paths;
+
+        internal static WantedAssets Read(MapReader fields)
+        {
+            return new WantedAssets
+            {
+                Paths = fields.List("paths", MapReader.ItemText(0, int.MaxValue, false), int.MaxValue),
+            };
+        }
+
+        protected override void Write(Dictionary<string, object> map)
+        {
+            map["paths"] = Plain(Paths);
         }
     }
 

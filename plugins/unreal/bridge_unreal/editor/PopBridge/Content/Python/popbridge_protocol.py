@@ -720,6 +720,8 @@ class PopupItem(Record):
     """The second line: the effect, the folder, or the reason for `status`."""
     value = None  # type: Any
     """At the row's end, for example the GPU memory that it frees."""
+    key = None  # type: Any
+    """Set on changes: the setting's own name in the engine's scripts and files, for a tooltip."""
     severity = None  # type: Any
     """Set on problems."""
     picture = None  # type: Any
@@ -944,6 +946,59 @@ class Ack(Record):
     """The number of a server message, counted from 1."""
 
 
+class AssetUse(Record):
+    """One use of a texture that the editor knows, such as a material's slot."""
+
+    kind = None  # type: Any
+    """What the slot expects; absent if unknown, as in a shader of the project's own."""
+    slot = None  # type: Any
+    """The slot's name in the engine or the shader, such as `_BumpMap`."""
+    basis = None  # type: Any
+    """How `kind` is known: `slot` is a property of the engine, `declaration` an attribute or hint in the
+    shader's source, `name` the name of a property of the project's own."""
+    domain = None  # type: Any
+    """Where it is drawn, if that is known."""
+
+
+class ImportedAsset(Record):
+    """A texture as the editor imported it."""
+
+    path = None  # type: Any
+    """The engine's name for it."""
+    type = None  # type: Any
+    """`texture`; others are ignored."""
+    options = None  # type: Any
+    """All present import settings, in the engine's own names and types."""
+    file = None  # type: Any
+    """Its file below the project's root, with forward slashes; absent if there is none."""
+    blob = None  # type: Any
+    """Its pixels as an uploaded PNG or EXR, if it has no `file`: SHA-256, lower-case hex."""
+    used_as = None  # type: Any
+    """The uses that the editor knows; those in project files count too."""
+    unit = None  # type: Any
+    """The path of what holds the settings in `options`, if that isn't the texture alone: an atlas, a
+    group or a preset. Its textures have the same `options`."""
+
+
+class ImportedAssets(Record):
+    """The data of the event `asset.imported`: the textures of one import."""
+
+    batch = None  # type: Any
+    """The number of the import, the same in all its frames."""
+    more = None  # type: Any
+    """True in all frames of an import but the last."""
+    assets = None  # type: Any
+    """The textures."""
+
+
+class WantedAssets(Record):
+    """The data of the daemon's event `asset.wanted`: textures whose pixels it no longer has. The editor
+        uploads them and reports `asset.imported` again."""
+
+    paths = None  # type: Any
+    """The engine's names for them."""
+
+
 # After all classes, as a record may contain itself.
 ServerInfo.FIELDS = {
     "name": Spec(str, low=1, high=128, required=True),
@@ -1079,6 +1134,7 @@ PopupItem.FIELDS = {
     "title": Spec(str, high=4096, required=True),
     "detail": Spec(str, high=4096, default=''),
     "value": Spec(str, high=4096, default=''),
+    "key": Spec(str, high=4096, default=''),
     "severity": Spec(str, choices=('error', 'note', 'warning')),
     "picture": Spec(str, digest=True),
     "path": Spec(str, high=4096),
@@ -1178,6 +1234,29 @@ Answer.FIELDS = {
 }
 Ack.FIELDS = {
     "seq": Spec(int, low=1, high=9007199254740991, required=True),
+}
+AssetUse.FIELDS = {
+    "kind": Spec(str, choices=('albedo', 'ao', 'emissive', 'environment', 'height', 'normal', 'other', 'packed', 'roughness', 'specular', 'sprite', 'ui')),
+    "slot": Spec(str, high=256, default=''),
+    "basis": Spec(str, default='slot', choices=('declaration', 'name', 'slot')),
+    "domain": Spec(str, choices=('canvas', 'decal', 'particles', 'sky', 'surface', 'terrain', 'ui')),
+}
+ImportedAsset.FIELDS = {
+    "path": Spec(str, low=1, high=4096, required=True),
+    "type": Spec(str, low=1, high=128, required=True),
+    "options": Spec(dict, required=True),
+    "file": Spec(str, high=4096),
+    "blob": Spec(str, digest=True),
+    "used_as": Spec(list, high=64, default=[], item=Spec(AssetUse)),
+    "unit": Spec(str, high=4096),
+}
+ImportedAssets.FIELDS = {
+    "batch": Spec(int, low=0, high=9007199254740991, default=0),
+    "more": Spec(bool, default=False),
+    "assets": Spec(list, required=True, item=Spec(ImportedAsset)),
+}
+WantedAssets.FIELDS = {
+    "paths": Spec(list, required=True, item=Spec(str)),
 }
 SERVER_MESSAGES = {
     "hello": Hello,
