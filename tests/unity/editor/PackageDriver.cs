@@ -90,6 +90,9 @@ public static class PackageDriver
                 Elements().OfType<PopupCard>().Single().Resize(float.Parse(words[1]));
                 break;
             case "look": Look(); break;
+            case "tooltips":
+                Fake.Say("tooltips", string.Join("|", Elements().Select(each => each.tooltip).Where(each => !string.IsNullOrEmpty(each))));
+                break;
             case "all":
                 var all = Elements().OfType<ItemList>().Single().All().OfType<Toggle>().First();
                 all.value = !all.value;

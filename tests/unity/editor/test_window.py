@@ -41,6 +41,9 @@ def test_a_texture_shows_its_evidence_and_both_pictures(editor: Open) -> None:
     # Below 600 px the texture takes the list's place.
     assert seen == [False, True, True]
     assert "Why?" in texts and "Evidence" in texts
+    # The label is the editor's; scripts want the name.
+    session.order("tooltips")
+    assert "flipGreenChannel" in session.wait("tooltips")[0].split("|")
     session.order("width", "640")
     assert look(session)[0] == [True, True, True]
     session.order("escape")

@@ -111,7 +111,11 @@ namespace PopBridge.Editor
 
         private void AddChange(ItemModel.Row change)
         {
-            var box = new Toggle { text = ItemList.Mark(change) + Markup.Plain(change.Item.Title), tooltip = change.Item.Locked };
+            var box = new Toggle
+            {
+                text = ItemList.Mark(change) + Markup.Plain(change.Item.Title),
+                tooltip = change.Item.Locked.Length > 0 ? change.Item.Locked : change.Item.Key,
+            };
             box.SetEnabled(change.IsCheckable);
             box.RegisterValueChangedCallback(changed =>
             {
