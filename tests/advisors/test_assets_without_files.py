@@ -143,6 +143,18 @@ class TestUploadedPixels:
         with pytest.raises(RequestError):
             await bench.advisor.on_ask(bench, bench.view, "texture.explain", no_pixels)
 
+    async def test_the_settings_of_a_file_that_no_other_file_has_are_those_of_the_last_report(
+        self, bench: Bench
+    ) -> None:
+        path = bench.texture("rock_n.png", pictures.normal_map())
+        await bench.imported(path)
+        answer = await bench.advisor.on_ask(bench, bench.view, "texture.explain", {"path": path})
+        assert any(finding["raised"] for finding in answer.value["findings"])
+        elsewhere = {**bench.asset(path), "path": "res://x.png", "file": "../x.png"}
+        await bench.event({"batch": 2, "more": False, "assets": [elsewhere]})
+        with pytest.raises(RequestError):
+            await bench.advisor.on_ask(bench, bench.view, "texture.explain", {"path": "res://x.png"})
+
     async def test_only_the_newest_reports_are_remembered(
         self, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
