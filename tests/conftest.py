@@ -13,8 +13,10 @@ from tests.shared_workers import shared_workers, workers_of_all_tests
 __all__ = ["shared_workers", "workers_of_all_tests"]  # fixtures
 
 # How long an example takes says more about what else runs on the machine than about the code.
-settings.register_profile("ci", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("dev", settings.get_profile("ci"), max_examples=50)
+settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+# The same examples each time: what fails there fails anywhere, and is of the change that is tested.
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None)
+settings.register_profile("long", settings.get_profile("dev"), max_examples=1000)
 # As most build servers set it; `--hypothesis-profile` overrides.
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 

@@ -12,10 +12,11 @@ from typing import Any, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from accel.texture.kinds import KINDS, TextureClass
+from accel.texture.kinds import CLASS_OF, KINDS, TextureClass
 from bridge.advisors.naming import (
     channel_order,
     convention_of,
+    is_constant,
     is_sheet,
     order_by_pixels,
     order_of,
@@ -110,12 +111,13 @@ class Desired(Struct, frozen=True):
 
 def _is_grey_data(texture: TextureFacts) -> bool | No:
     # Specular colour is colour: only grey is certainly data. A slot for colours outweighs a name.
-    slots = texture.srgb_kinds.intersection(texture.uses.kinds("slot", "declaration"))
+    slots = set(texture.uses.kinds("slot", "declaration"))
+    colors = slots & texture.srgb_kinds or any(CLASS_OF[kind] in ("color", "emissive") for kind in slots)
     return (
         (texture.image.grey or No("coloured"))
         and (not texture.drawn_in_2d or No("drawn_in_2d"))
         and texture.named_data
-        and ((texture.kind not in texture.srgb_kinds and not slots) or No("read_as_color"))
+        and ((texture.kind not in texture.srgb_kinds and not colors) or No("read_as_color"))
         and (srgb_matters(texture.image) or No("no_mid_tones"))
     )
 
@@ -149,6 +151,12 @@ def _may_become_normal(texture: TextureFacts) -> bool | No:
         and (not texture.normals_ruled_out or No("ruled_out"))
         and (not vectors or No("linear_vectors"))
     )
+
+
+def _is_lit_color(texture: TextureFacts) -> bool | No:
+    # In 2D nothing is lit, and linear does no harm. Masks have a single channel, grey or of one primary.
+    varying = sum(not is_constant(each) for each in texture.image.statistics[:3])
+    return texture.surface and (not texture.image.grey or No("grey")) and (varying != 1 or No("one_channel"))
 
 
 def _needs_no_mipmaps(texture: TextureFacts) -> bool | No:
@@ -196,8 +204,7 @@ DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
     "color": (
         Desired(
             "color_space", frozenset({"linear"}), "srgb", "color_as_linear", ERROR,
-            # In 2D nothing is lit, and linear does no harm.
-            lambda texture: texture.surface and (not texture.image.grey or No("grey")),
+            _is_lit_color,
         ),
         COLOR_AS_NORMAL, IN_BLOCKS, MIPMAPS,
     ),

@@ -53,9 +53,9 @@ def editor_report(
     if project.adapter is None or batch is None:
         raise UserError(
             text(
-                "--with-editor needs a project of Unity or Unreal; {root} is {engine}.",
+                "--with-editor needs a project whose editor runs without a window; {root} is of {engine}.",
                 root=project.root,
-                engine=project.engine or text("no project of a known engine"),
+                engine=project.engine or text("no known engine"),
             )
         )
     program = _program(project, batch, editor)

@@ -40,7 +40,11 @@ DONE = {
 @click.argument("engine", shell_complete=options.engines)
 @click.argument("project", type=click.Path(path_type=Path), required=False)
 @click.option("--remove", is_flag=True, help="Remove the addon.")
-@click.option("--reference", is_flag=True, help="Refer to the addon's files instead of copying them (Unity).")
+@click.option(
+    "--reference",
+    is_flag=True,
+    help="Refer to the addon's files instead of copying them, where the engine can.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="List each file.")
 @as_json
 def install(

@@ -247,6 +247,13 @@ class TestData:
             codes = found("rock_rough.png", pictures.grey(), "roughness", uses=slot, srgb_kinds=srgb_kinds)
             assert ("data_as_srgb" in codes) is there
 
+    @pytest.mark.parametrize(("other", "there"), [("albedo", False), ("emissive", False), ("height", True)])
+    def test_data_that_another_material_shows_as_colour_is_left_alone(
+        self, found: Any, other: Any, there: bool
+    ) -> None:
+        uses = [TextureUse(kinds=(kind,), domain="surface") for kind in ("ao", other)]
+        assert ("data_as_srgb" in found("wall_ao.png", pictures.grey(), "ao", uses=uses)) is there
+
     def test_packed_data_that_only_pixels_speak_for_is_left_alone(self, found: Any) -> None:
         assert "data_as_srgb" not in found("wood.png", pictures.noise(3), "packed")
         assert "data_as_srgb" in found("wood_mask.png", pictures.noise(3), "packed")
@@ -464,3 +471,12 @@ def test_one_colour_has_no_edges_that_blocks_could_smear(found: Any) -> None:
     ):
         said = found("ui/bar.png", pixels, "ui", kind="ui", compression="block", filter="nearest")
         assert ("pixel_art_blocks" in said) is there
+
+
+def test_a_mask_in_one_channel_is_no_colour(found: Any) -> None:
+    colors = pictures.noise(3)
+    masks = np.dstack([colors[..., 0], np.zeros((128, 128, 2), np.uint8)])
+    slot = [TextureUse(kinds=("albedo",), slot="_MainTex", domain="surface")]
+    for pixels, there in ((colors, True), (masks, False)):
+        told = found("corners_id_albedo.png", pixels, "albedo", uses=slot, color_space="linear")
+        assert ("color_as_linear" in told) is there

@@ -55,21 +55,21 @@ class Record(Struct):
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
-        "head": "Engine|Audit without the editor|`--fix`|In the editor: popup, fix, undo|Tested with",
+        "head": "Engine|Audit without editor|Audit `--fix`|Popup, fix, undo in the editor|Tested with",
         "yes": "✅ yes", "editor_only": "❌ in the editor only", "images": "⚠️ loose images only",
         "partly": "⚠️ partly: pixels from source images only",
         "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
-        "godot": "addon", "unity": "package", "unreal": "plugin", "to": "{first} to {last}",
+        "godot": "addon", "unity": "package", "unreal": "plugin", "and": ", ",
         "real": "✅ **real editor** {versions}; {n} simulated versions",
         "runtime": "⚠️ **never in a real {engine}**; its code on {runtimes}; {n} simulated versions",
         "none": "⚠️ **never in a real {engine}**; {n} simulated versions",
         "symbols": "✅ works · ⚠️ has limits, or was never seen in the real editor · ❌ doesn't work",
     },
     "zh": {
-        "head": "引擎|不开编辑器检查|`--fix`|编辑器内：弹窗、修复、撤销|测试方式",
+        "head": "引擎|脱机检查|检查 `--fix`|编辑器内弹窗、修复、撤销|测试方式",
         "yes": "✅ 支持", "editor_only": "❌ 仅在编辑器中", "images": "⚠️ 仅零散图像",
         "partly": "⚠️ 部分支持：像素仅取自源图像", "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
-        "godot": "插件", "unity": "软件包", "unreal": "插件", "to": "{first} 至 {last}",
+        "godot": "插件", "unity": "软件包", "unreal": "插件", "and": "、",
         "real": "✅ **真实编辑器** {versions}；{n} 个版本的模拟编辑器",
         "runtime": "⚠️ **从未在真实的 {engine} 中运行**；自身代码在 {runtimes} 上运行；{n} 个版本的模拟编辑器",
         "none": "⚠️ **从未在真实的 {engine} 中运行**；{n} 个版本的模拟编辑器",
@@ -112,7 +112,7 @@ def matrix(language: str) -> str:
             names = [adapter.name for adapter in group]
             known = [one for one in record.simulated.values() if one.exact and one.adapter in names]
             shown = list(dict.fromkeys(_shown(engine, one.version) for one in known))
-            span = shown[0] if len(shown) == 1 else words["to"].format(first=shown[0], last=shown[-1])
+            span = shown[0] if len(shown) == 1 else f"{shown[0]}–{shown[-1]}"
             tested = _tested(engine, names, record, words)
             rows.append((f"**{engine.capitalize()}** {span}", *cells, tested))
     return _markdown.table(words["head"].split("|"), rows)
@@ -140,7 +140,7 @@ def _tested(engine: str, names: Sequence[str], record: Record, words: Mapping[st
     if real:
         return words["real"].format(versions=", ".join(real), n=simulated)
     key = "runtime" if record.runtimes.get(engine) else "none"
-    runtimes = ", ".join(record.runtimes.get(engine, ()))
+    runtimes = words["and"].join(record.runtimes.get(engine, ()))
     return words[key].format(engine=engine.capitalize(), runtimes=runtimes, n=simulated)
 
 

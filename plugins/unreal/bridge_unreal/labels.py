@@ -223,3 +223,7 @@ def option_labels(version: Version, locale: str) -> Mapping[str, OptionLabel]:
         )
         for name, (path, values) in table.items()
     }
+
+
+NEWER = option_labels(max(_TABLES), "en")
+"""In English, with the values of all versions."""

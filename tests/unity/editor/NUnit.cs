@@ -50,16 +50,16 @@ namespace NUnit.Framework
         }
     }
 
-    public static class Program
+    public static class Runner
     {
-        public static void Main()
+        public static void Run()
         {
             foreach (var type in Assembly.GetExecutingAssembly().GetTypes())
                 foreach (var method in type.GetMethods().Where(each => each.IsDefined(typeof(TestAttribute))))
-                    Run(type, method);
+                    Try(type, method);
         }
 
-        private static void Run(Type type, MethodInfo method)
+        private static void Try(Type type, MethodInfo method)
         {
             var problem = "";
             try

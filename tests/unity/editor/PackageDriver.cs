@@ -19,7 +19,7 @@ public static class PackageDriver
     private static VisualElement page;
     private static readonly ConcurrentQueue<string> Orders = new ConcurrentQueue<string>();
 
-    public static void Main(string[] arguments)
+    public static void Run(string[] arguments)
     {
         Fake.CheckThread();
         Directory.SetCurrentDirectory(arguments[0]);

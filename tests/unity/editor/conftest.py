@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.paths import ConnectionFile, Paths
 from tests.e2e.world import until
 from tests.unity.editor import unity
-from tests.unity.editor.session import PACKAGE, SOURCES, Session
+from tests.unity.editor.session import PACKAGE, Session
 from tests.unity.projects import game
 from tools import csharp
 
 HERE = Path(__file__).parent
 RUNTIMES = ("coreclr", "mono")
-PACKAGE_SOURCES = (PACKAGE / "Editor", HERE / "fakes")
-TESTS_SOURCES = (*PACKAGE_SOURCES, PACKAGE / "Tests", PACKAGE / "Samples~", HERE / "NUnit.cs")
 PROJECT, PROJECT_VERSION = "2022.3.62f1", "2022.3"
-DEFINES = [*unity.defines(PROJECT_VERSION), *unity.module_defines()]
 NORMAL_MAP = "Assets/materials/brick_normal.png"
 
 
@@ -71,36 +70,29 @@ def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
-    """The compiled drivers, by driver and runtime. One call of Roslyn compiles all."""
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sequence[str]]:
+    """The command of the compiled drivers, by runtime. One call of Roslyn compiles all."""
     if not csharp.is_ready():
         assert not os.environ.get("POPBRIDGE_REQUIRE_ENGINES"), "python tools/csharp.py"
         pytest.skip("Roslyn or Mono isn't there: python tools/csharp.py")
-    folder = tmp_path_factory.mktemp("drivers")
-    drivers = {
-        "Session": ([*SOURCES, HERE / "SessionDriver.cs"], []),
-        "Package": ([*PACKAGE_SOURCES, HERE / "PackageDriver.cs"], DEFINES),
-    }
-    wanted = [
-        {"out": folder / runtime / f"{name}.exe", "sources": sources, "defines": defines, "runtime": runtime}
-        for name, (sources, defines) in drivers.items()
+    folder = tmp_path_factory.mktemp("programs")
+    package = (PACKAGE / "Editor", HERE / "fakes")
+    drivers = [*package, PACKAGE / "Tests", PACKAGE / "Samples~", *HERE.glob("*.cs")]
+    defines = [*unity.defines(PROJECT_VERSION), *unity.module_defines()]
+    wanted: list[dict[str, Any]] = [
+        {"out": folder / runtime / "Drivers.exe", "sources": drivers, "defines": defines, "runtime": runtime}
         for runtime in RUNTIMES
     ]
     # Versions whose defines differ in none that the sources ask for have the same program.
     wanted += [
-        {"out": folder / version / "Package.dll", "sources": PACKAGE_SOURCES, "runtime": "mono",
-         "defines": unity.defines(version), "library": True}
-        for version in unity.distinct(PACKAGE_SOURCES, PROJECT_VERSION)
+        {"out": folder / version / "Package.dll", "sources": package, "library": True,
+         "defines": unity.defines(version)}
+        for version in unity.distinct(package, PROJECT_VERSION)
     ]  # fmt: skip
-    wanted.append(
-        {"out": folder / "mono" / "Tests.exe", "sources": TESTS_SOURCES, "runtime": "mono",
-         "defines": DEFINES}
-    )  # fmt: skip
     for each in wanted:
-        each["out"].parent.mkdir(exist_ok=True)  # type: ignore[attr-defined]
+        each["out"].parent.mkdir()
     assert csharp.compile_programs(*wanted) == [[]] * len(wanted)
-    found = {(name, runtime): folder / runtime / f"{name}.exe" for name in drivers for runtime in RUNTIMES}
-    return {**found, ("Tests", "mono"): folder / "mono" / "Tests.exe"}
+    return {runtime: csharp.commands(folder / runtime / "Drivers.exe")[runtime] for runtime in RUNTIMES}
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -118,24 +110,38 @@ def project(tmp_path: Path) -> Path:
 Connect = Callable[..., Session]
 
 
-@pytest.fixture
-def connect(
-    programs: dict[tuple[str, str], Path], runtime: str, project: Path, tmp_path: Path, daemon: Daemon
-) -> Iterator[Connect]:
+@contextmanager
+def sessions(command: Sequence[str], project: Path, state: Path, env: dict[str, str]) -> Iterator[Connect]:
     """Starts sessions with one state file, as one editor after the other."""
     started: list[Session] = []
 
     def connect(instance: str = "one") -> Session:
-        state = tmp_path / "Library/PopBridge.state"
-        session = Session(
-            csharp.commands(programs["Session", runtime])[runtime], project, state, daemon.env, instance
-        )
-        started.append(session)
-        return session
+        started.append(Session(command, project, state, env, instance))
+        return started[-1]
 
     yield connect
     for session in started:
         session.close()
+
+
+@pytest.fixture
+def connect(
+    programs: dict[str, Sequence[str]], runtime: str, project: Path, tmp_path: Path, daemon: Daemon
+) -> Iterator[Connect]:
+    """Starts sessions beside a daemon of the test's own."""
+    command = [*programs[runtime], "session"]
+    with sessions(command, project, tmp_path / "Library/PopBridge.state", daemon.env) as connect:
+        yield connect
+
+
+@pytest.fixture
+def join(
+    programs: dict[str, Sequence[str]], runtime: str, project: Path, tmp_path: Path, shared_daemon: Daemon
+) -> Iterator[Connect]:
+    """Starts sessions beside the daemon of all tests, which they don't end."""
+    command = [*programs[runtime], "session"]
+    with sessions(command, project, tmp_path / "Library/PopBridge.state", shared_daemon.env) as connect:
+        yield connect
 
 
 Open = Callable[..., Session]
@@ -143,13 +149,13 @@ Open = Callable[..., Session]
 
 @pytest.fixture
 def editor(
-    programs: dict[tuple[str, str], Path], runtime: str, project: Path, shared_daemon: Daemon
+    programs: dict[str, Sequence[str]], runtime: str, project: Path, shared_daemon: Daemon
 ) -> Iterator[Open]:
     """Starts the package in a fake editor; each start is the editor after a domain reload."""
     started: list[Session] = []
 
     def open_editor(mode: str = "window", home: Path | None = None) -> Session:
-        command = csharp.commands(programs["Package", runtime])[runtime]
+        command = [*programs[runtime], "package"]
         env = {**shared_daemon.env, "TEST_PACKAGE": str(PACKAGE)}
         if home is not None:
             env["POPBRIDGE_HOME"] = str(home)

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,6 @@ from bridge_unity.plugin import UnityProjects
 from tests.unity.editor import unity
 from tests.unity.editor.conftest import NORMAL_MAP, Open
 from tests.unity.editor.session import PACKAGE, Session
-from tools import csharp
 from tools.generators import unity_meta
 from tools.generators._first_party import release
 
@@ -144,8 +144,8 @@ def test_it_is_silent_in_import_workers_and_batch_mode(editor: Open, project: Pa
     assert not (project / "Library").exists()
 
 
-def test_the_tests_for_users_of_unity_pass(programs: dict[tuple[str, str], Path]) -> None:
-    command = csharp.commands(programs["Tests", "mono"])["mono"]
+def test_the_tests_for_users_of_unity_pass(programs: dict[str, Sequence[str]]) -> None:
+    command = [*programs["mono"], "tests"]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
     assert len(said) >= 8
     assert [line for line in said if line.partition("\t")[2]] == []
@@ -163,6 +163,12 @@ def test_each_asset_of_the_package_has_a_meta_file_with_its_own_guid() -> None:
 def test_the_package_has_the_version_of_the_release() -> None:
     package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
     assert (package["name"], package["version"]) == (unity_meta.NAME, release())
+
+
+def test_the_session_needs_nothing_of_unity() -> None:
+    for folder in ("Protocol", "Connection"):
+        for file in (PACKAGE / "Editor" / folder).glob("*.cs"):
+            assert not re.search(r"using Unity|namespace PopBridge\.Editor", file.read_text("utf-8"))
 
 
 def test_the_sources_ask_for_the_modules_that_the_assembly_defines() -> None:
