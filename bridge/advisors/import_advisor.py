@@ -425,6 +425,8 @@ class TextureImportAdvisor(Advisor):
         surroundings = await self._reader.read(session, checked, project_file, max_size)
         found = await examine_all(context, session, checked, surroundings)
         examined = found.textures
+        gone = {asset.path for asset in found.missing}
+        batch.wanted -= {(asset.path, asset.blob) for asset in checked if asset.path not in gone}
         if found.missing:
             await self._want(context, session, batch, found.missing)
         settled = await self._settled.of(context, session)

@@ -112,8 +112,16 @@ class TestUploadedPixels:
         await report(bench, blob=lost)
         assert len(bench.notified) == 1
         assert bench.asking.kind == "texture.pixels_gone" and ROCK in bench.asking.body
-        await report(bench, blob=bench.upload(png(tmp_path)))
+        blob = bench.upload(png(tmp_path))
+        await report(bench, blob=blob)
         assert bench.shown[-1].kind == "texture.import"
+        # What has arrived once is asked for again when it expires.
+        for count in (2, 3):
+            (bench.blobs / blob).unlink()
+            await report(bench, blob=blob)
+            assert len(bench.notified) == count
+            bench.upload(png(tmp_path))
+            await report(bench, blob=blob)
 
     async def test_why_is_answered_for_what_was_reported(self, bench: Bench, tmp_path: Path) -> None:
         blob = bench.upload(png(tmp_path))
