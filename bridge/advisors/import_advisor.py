@@ -31,6 +31,7 @@ from bridge.advisors.import_batch import (
     release,
     split_advice,
     summarize,
+    texture_reader,
     with_preview,
 )
 from bridge.advisors.import_explanation import EXPLAIN, explain_texture
@@ -47,7 +48,7 @@ from bridge.advisors.import_popups import (
     unsettled_advice,
 )
 from bridge.advisors.import_project import ContextReader
-from bridge.advisors.imported_assets import WANTED, read_event
+from bridge.advisors.imported_assets import WANTED, path_below, read_event
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView, UserError, hookimpl
 from bridge.core.revert import REVERTED
 from bridge.paths import Paths
@@ -250,7 +251,6 @@ class TextureImportAdvisor(Advisor):
             return
         assets, more = read_event(event)
         batch = self._batch(session)
-        batch.remember(assets, is_only_source=session.adapter is None or session.adapter.project is None)
         batch.gathering.update({asset.path: asset for asset in assets})
         if more and len(batch.gathering) < MAX_GATHERED:
             return
@@ -417,12 +417,16 @@ class TextureImportAdvisor(Advisor):
             return ()
         await self._recall(context, session, batch)
         project_file = await self._project_file(context, session, session.root)
+        is_only_source = await asyncio.to_thread(_is_only_source, session, session.root, assets)
+        batch.remember(assets, is_only_source=is_only_source)
         known = batch.with_units(assets)
         checked = [asset for asset in known if not project_file.textures.ignores(asset.file, asset.path)]
         max_size = int(context.settings["textures.max_size"])
         surroundings = await self._reader.read(session, checked, project_file, max_size)
         found = await examine_all(context, session, checked, surroundings)
         examined = found.textures
+        gone = {asset.path for asset in found.missing}
+        batch.wanted -= {(asset.path, asset.blob) for asset in checked if asset.path not in gone}
         if found.missing:
             await self._want(context, session, batch, found.missing)
         settled = await self._settled.of(context, session)
@@ -574,6 +578,15 @@ class TextureImportAdvisor(Advisor):
         async for files in interleave(parts):
             marks.update(*(file.marks() for file in files if file.path in applied or not file.options))
         await self._add_marks(context, session, marks)
+
+
+def _is_only_source(session: SessionView, root: Path, assets: Sequence[Asset]) -> bool:
+    """Whether no file of the project has the settings of textures, so that only editors know them."""
+    first = next((asset for asset in assets if asset.has_file), None)
+    if first is None or path_below(root.resolve(), first.file) is None:
+        return False
+    found = texture_reader(session.adapter.project if session.adapter else None, root)(first.file)
+    return found is not None and found.options is None
 
 
 async def _rules_to_add(advice: Advice, answer: Answer) -> Sequence[tuple[str, str]]:

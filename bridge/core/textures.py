@@ -114,7 +114,7 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def over(self, base: TextureIntent) -> TextureIntent:
         """Returns `base` with this intent's fields replacing its own; platforms are merged one by one."""
         merged = {**base.fields(), **self.fields()}
-        if self.platforms and base.platforms:
+        if self.platforms is not None and base.platforms is not None:
             merged["platforms"] = {**base.platforms}
             for name, own in self.platforms.items():
                 known = _set_fields(base.platforms[name]) if name in base.platforms else {}

