@@ -64,6 +64,17 @@ def _is_for_good(target: str | Path) -> bool:
     return os.path.isdir(target) or (os.path.exists(target) and not os.access(target, os.W_OK))
 
 
+def make_private_folder(folder: Path) -> None:
+    """Creates a folder and those above it that are missing, all for their owner alone. Raises OSError.
+
+    `mkdir(parents=True)` applies its mode to the innermost folder only.
+    """
+    if not folder.is_dir():
+        if folder.parent != folder:
+            make_private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_atomic(file: Path, contents: bytes) -> None:
     """Replaces a file's contents and creates its folder, both for their owner alone.
 
@@ -71,7 +82,7 @@ def write_atomic(file: Path, contents: bytes) -> None:
     """
     draft = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(file.parent)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
         with open(os.open(draft, flags, 0o600), "wb") as target:
             target.write(contents)

@@ -79,10 +79,13 @@ from bridge.core.textures import (
     GpuFormat,
     ImageFacts,
     Kind,
+    MipGeneration,
     NormalConvention,
     Platform,
+    PlatformOverride,
     Severity,
     TextureIntent,
+    TextureShape,
     TextureUse,
     TextureUses,
     UseBasis,
@@ -97,6 +100,7 @@ from bridge.hooks import hookimpl
 from bridge.project.files import (
     Skip,
     WalkedFolder,
+    checkout_problem,
     is_hidden,
     is_link,
     is_merged,
@@ -106,26 +110,35 @@ from bridge.project.files import (
 from bridge.project.safe_files import ProjectFolder, write_text
 from bridge.project.shader_source import Reads, texture_reads, without_comments
 from bridge.project.support import (
+    AddonInstaller,
     AssetChange,
+    BatchEditor,
     EditorCamera,
+    EditorCommand,
+    EditorReport,
     EditorSupport,
+    EditorTexture,
+    EditorUse,
     HeadlessEditor,
     PixelSource,
     ProjectSupport,
     Remark,
     TextureAsset,
 )
+from bridge.project.transaction import Transaction
 
 __all__ = [
     "UNSUPPORTED",
     "Action",
     "Adapter",
     "Addon",
+    "AddonInstaller",
     "Advisor",
     "AlphaUse",
     "Answer",
     "AnyText",
     "AssetChange",
+    "BatchEditor",
     "Batching",
     "Block",
     "Cancelled",
@@ -140,7 +153,11 @@ __all__ = [
     "Context",
     "Described",
     "EditorCamera",
+    "EditorCommand",
+    "EditorReport",
     "EditorSupport",
+    "EditorTexture",
+    "EditorUse",
     "ErrorCode",
     "Event",
     "Field",
@@ -154,6 +171,7 @@ __all__ = [
     "Item",
     "Kind",
     "Limits",
+    "MipGeneration",
     "Multiplied",
     "NormalConvention",
     "OnCommand",
@@ -172,6 +190,7 @@ __all__ = [
     "PixelKind",
     "PixelSource",
     "Platform",
+    "PlatformOverride",
     "Popup",
     "PopupClose",
     "PopupItem",
@@ -194,8 +213,10 @@ __all__ = [
     "Text",
     "TextureAsset",
     "TextureIntent",
+    "TextureShape",
     "TextureUse",
     "TextureUses",
+    "Transaction",
     "Transfer",
     "UseBasis",
     "UseDomain",
@@ -210,6 +231,7 @@ __all__ = [
     "batched",
     "changed_since",
     "check_size",
+    "checkout_problem",
     "file_error",
     "hookimpl",
     "is_auxiliary_property",
@@ -359,7 +381,17 @@ class Adapter(ABC):
 
     @property
     def editor(self) -> EditorSupport | None:
+        """Installs the addon, creates projects and runs editors, as the demo does; None if nothing can."""
+        return None
+
+    @property
+    def installer(self) -> AddonInstaller | None:
         """Installs the editor addon into projects; None if there is none."""
+        return self.editor
+
+    @property
+    def batch_editor(self) -> BatchEditor | None:
+        """Runs an editor for `popbridge audit --with-editor`; None if there is no way."""
         return None
 
     @property

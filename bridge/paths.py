@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 from msgspec import Struct
 
-from accel.atomic_file import replace_file
+from accel.atomic_file import make_private_folder, replace_file
 from accel.text import text
 from bridge.core.errors import UserError
 
@@ -315,7 +315,7 @@ def daemon_command() -> list[str]:
 def record_start_command(paths: Paths, command: Sequence[str]) -> None:
     """Writes `start.json`, readable and writable by its owner only. Raises OSError."""
     file = paths.start_file
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(file.parent)
     write_private(file, json.dumps({"command": [*command]}, indent=1).encode())
 
 

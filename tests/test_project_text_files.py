@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from bridge.project.files import MAX_BYTES, is_merged, read_text
+from accel.text import Text
+from bridge.project.files import (
+    MAX_BYTES,
+    checkout_problem,
+    is_lfs_pointer,
+    is_merged,
+    is_read_only,
+    read_text,
+)
 from bridge.project.safe_files import write_text
 
 
@@ -24,10 +32,44 @@ def test_what_was_read_is_written_to_the_byte(tmp_path: Path, data: bytes) -> No
 
 @pytest.mark.parametrize(
     ("text", "merged"),
-    [("<<<<<<< HEAD\na", True), ("a\r\n<<<<<<< ours\n", True), ("a <<<<<<< b", False), ("<<<<<<<", False)],
-)
+    [("<<<<<<< HEAD\na", True), ("a\r\n<<<<<<< ours\n", True), ("a <<<<<<< b", False), ("<<<<<<<", False),
+     ("a\n<<<<<<<< HEAD:a.meta\n", True), ("<<<<<< a", False),
+     ("a\n>>>> ORIGINAL //depot/a#1\n", True), (">>>> ORIGINAL //depot/a#1\n", True)],
+)  # fmt: skip
 def test_what_a_merge_has_left_is_seen(text: str, merged: bool) -> None:
     assert is_merged(text) is merged
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        ("a: 1\n", None), ("", None), (POINTER + "x" * 1024, None), (" " + POINTER, None),
+        (POINTER, {}),
+        ("<<<<<<< HEAD\na", {"line": 1}), ("a\nb\n<<<<<<< ours\n", {"line": 3}),
+        ("a\r\n>>>> ORIGINAL //a\r\n<<<<<<< b\r\n", {"line": 2}),
+    ],
+)  # fmt: skip
+def test_what_version_control_left_in_a_text_is_told_with_its_line(
+    content: str, values: dict[str, int] | None
+) -> None:
+    found = checkout_problem(content)
+    assert (found == "") is (values is None)
+    if values is not None:
+        assert isinstance(found, Text) and found.values == values and "{path}" in found.id
+
+
+def test_pointers_and_protection_are_told_by_the_file(tmp_path: Path) -> None:
+    for name, content in (("pointer", POINTER), ("large", POINTER + "x" * 2000), ("text", "a")):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert is_lfs_pointer(tmp_path / "pointer")
+    assert not any(map(is_lfs_pointer, (tmp_path / "large", tmp_path / "text", tmp_path, tmp_path / "gone")))
+    (tmp_path / "text").chmod(0o444)
+    assert is_read_only(tmp_path / "text")
+    (tmp_path / "text").chmod(0o644)
+    assert not any(map(is_read_only, (tmp_path / "text", tmp_path, tmp_path / "gone", Path("a\0b"))))
 
 
 def test_what_is_no_file_or_far_too_large_is_refused(tmp_path: Path) -> None:

@@ -112,6 +112,9 @@ _SIGNATURES = (
     (rb".[\x00\x01][\x01-\x03\x09-\x0b].{13}[\x08\x0f\x10\x18\x20][\x00-\x3f]", Format("tga")),
 )
 
+LFS_POINTER = text("is a Git LFS pointer, not the image itself; run `git lfs pull`")
+"""The reason for which a pointer in the place of an image can't be read."""
+
 _COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _SIGNATURES)
 
 
@@ -390,8 +393,7 @@ def identify(source: Input) -> tuple[Format, int]:
     if kind is None:
         raise WorkloadError("bad_input", text("isn't an image of a format known here"), source.name)
     if kind.name == "Git LFS pointer":
-        reason = text("is a Git LFS pointer, not the image itself; run `git lfs pull`")
-        raise WorkloadError("bad_input", reason, source.name)
+        raise WorkloadError("bad_input", LFS_POINTER, source.name)
     if kind.loader is None and kind.name not in READERS:
         raise WorkloadError(
             "unsupported",

@@ -276,6 +276,12 @@ def _contradicts(sign: float, planes: Floats, pixels: Pixels) -> bool:
 NAMED_CONFIDENCE = 0.7
 """Minimum confidence for naming a convention."""
 
+ONE_WAY = 0.02
+"""Ratio of the slopes' variances in both directions below which the convention is only told by traces, such
+as ragged steps of a gradient: a cable's relief may be inverted in the direction that has none."""
+LEAST_Z = 0.2
+"""Steeper slopes count as if they were this steep."""
+
 NORMAL_SHARE = 0.5
 """Minimum share of unit vectors in a normal map; below it, an image has no convention."""
 
@@ -289,10 +295,19 @@ def examine_normals(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[
     unit = unit_share(vectors)
     flat = _share((np.maximum(np.abs(x), np.abs(y)) <= 8 / 255) & (z >= 1 - 8 / 255))
     curl = measure_curl(pixels, planes) if unit >= NORMAL_SHARE else Curl(0.0, 0.0)
+    if curl.confidence and _is_one_way(vectors):
+        curl = Curl(curl.sign, 0.0)
     convention: Literal["opengl", "directx"] | None = None
     if curl.confidence >= NAMED_CONFIDENCE:
         convention = "opengl" if curl.sign > 0 else "directx"
     return Normals(unit, TOLERANCE, mean, flat, convention, curl.confidence), curl
+
+
+def _is_one_way(vectors: Floats) -> bool:
+    """Whether all slopes go up and down, or all to the sides."""
+    x, y, z = vectors
+    across, along = (float((one / np.maximum(z, LEAST_Z)).var()) for one in (x, y))
+    return min(across, along) < ONE_WAY * max(across, along)
 
 
 def unit_share(vectors: Floats) -> float:

@@ -70,7 +70,7 @@ class Examination(Struct, frozen=True):
     """Result of `image.fingerprint`."""
 
 
-examine = workload("texture.examine", version=10, params=Examine)(
+examine = workload("texture.examine", version=11, params=Examine)(
     implementation(
         "accel.texture.judgement:examine",
         """Inspects, classifies and fingerprints a texture, decoding it once.

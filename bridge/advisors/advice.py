@@ -201,6 +201,10 @@ class Applied(Struct, frozen=True, tag_field="kind", tag="applied"):
     """The rules that the answer added: folder and code."""
 
 
+DECIDED_BY_ENGINES = frozenset({"alpha_constant", "not_power_of_two"})
+"""Codes of findings about loose files that an engine's import may settle."""
+
+
 def judge(
     examination: Examination,
     file: str,
@@ -240,7 +244,9 @@ def judge_all(
     if uses.owner:
         return []
     if adapter is None or version is None or options is None:
-        return consider(texture_facts(examination, file, max_size=max_size, uses=uses))
+        loose = consider(texture_facts(examination, file, max_size=max_size, uses=uses))
+        # An engine may drop an opaque alpha channel and resize: its settings, which are missing, decide that.
+        return [each for each in loose if adapter is None or each.code not in DECIDED_BY_ENGINES]
     found: list[tuple[Considered, dict[str, Any]]] = []
     others: list[Considered] = []
     texture = texture_of(examination, file, options, adapter, version, max_size, uses)

@@ -12,10 +12,11 @@ from typing import Any, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from accel.texture.kinds import KINDS, TextureClass
+from accel.texture.kinds import CLASS_OF, KINDS, TextureClass
 from bridge.advisors.naming import (
     channel_order,
     convention_of,
+    is_constant,
     is_sheet,
     order_by_pixels,
     order_of,
@@ -35,6 +36,8 @@ OWN_KIND: Final = "its own kind"
 """Stands for the texture's own kind in `Desired.value`."""
 
 NOT_NORMAL: frozenset[object] = frozenset({None, *KINDS}) - {"normal"}
+COLORED: frozenset[object] = frozenset({"normal", "environment"})
+"""Kinds whose formats in GPU memory have colours in any case; engines bake environment maps themselves."""
 MIN_CONVENTION_CONFIDENCE = 0.8
 """Confidence from which a normal map's convention is reported."""
 
@@ -108,11 +111,13 @@ class Desired(Struct, frozen=True):
 
 def _is_grey_data(texture: TextureFacts) -> bool | No:
     # Specular colour is colour: only grey is certainly data. A slot for colours outweighs a name.
-    slots = texture.srgb_kinds.intersection(texture.uses.kinds("slot", "declaration"))
+    slots = set(texture.uses.kinds("slot", "declaration"))
+    colors = slots & texture.srgb_kinds or any(CLASS_OF[kind] in ("color", "emissive") for kind in slots)
     return (
         (texture.image.grey or No("coloured"))
+        and (not texture.drawn_in_2d or No("drawn_in_2d"))
         and texture.named_data
-        and ((texture.kind not in texture.srgb_kinds and not slots) or No("read_as_color"))
+        and ((texture.kind not in texture.srgb_kinds and not colors) or No("read_as_color"))
         and (srgb_matters(texture.image) or No("no_mid_tones"))
     )
 
@@ -120,6 +125,9 @@ def _is_grey_data(texture: TextureFacts) -> bool | No:
 def _has_data_channels(texture: TextureFacts) -> bool | No:
     if texture.image.grey:
         return No("grey")
+    # Masks of 2D lights and UI effects are painted and tuned by eye, with the settings that they have.
+    if texture.drawn_in_2d:
+        return No("drawn_in_2d")
     order = channel_order(texture.image, texture.file)
     if order is None:
         return texture.named_data and (srgb_matters(texture.image) or No("no_mid_tones"))
@@ -143,6 +151,17 @@ def _may_become_normal(texture: TextureFacts) -> bool | No:
         and (not texture.normals_ruled_out or No("ruled_out"))
         and (not vectors or No("linear_vectors"))
     )
+
+
+def _is_lit_color(texture: TextureFacts) -> bool | No:
+    # In 2D nothing is lit, and linear does no harm. Masks have a single channel, grey or of one primary.
+    varying = sum(not is_constant(each) for each in texture.image.statistics[:3])
+    return texture.surface and (not texture.image.grey or No("grey")) and (varying != 1 or No("one_channel"))
+
+
+def _needs_no_mipmaps(texture: TextureFacts) -> bool | No:
+    # A third of a small icon's memory is nothing, and it isn't drawn smaller than it is.
+    return (not texture.tiny or No("tiny")) and texture.interface
 
 
 COLOR_AS_NORMAL = Desired(
@@ -185,8 +204,7 @@ DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
     "color": (
         Desired(
             "color_space", frozenset({"linear"}), "srgb", "color_as_linear", ERROR,
-            # In 2D nothing is lit, and linear does no harm.
-            lambda texture: texture.surface and (not texture.image.grey or No("grey")),
+            _is_lit_color,
         ),
         COLOR_AS_NORMAL, IN_BLOCKS, MIPMAPS,
     ),
@@ -197,7 +215,7 @@ DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
             "compression", BLOCKS, "lossless", "pixel_art_blocks", ERROR, lambda texture: texture.pixel_art
         ),
         Desired(
-            "mipmaps", frozenset({True}), False, "ui_mipmaps", WARNING, lambda texture: texture.interface
+            "mipmaps", frozenset({True}), False, "ui_mipmaps", WARNING, _needs_no_mipmaps
         ),
     ),
     "environment": (
@@ -324,7 +342,7 @@ def _values(texture: TextureFacts, code: str) -> dict[str, Any]:
 
 def _interface_by_settings(texture: TextureFacts) -> Results:
     """Yields the finding for a texture that the project's settings already declare as a UI image."""
-    declared = texture.present.kind == "ui" and texture.family is None and texture.interface
+    declared = texture.present.kind == "ui" and texture.family is None and _needs_no_mipmaps(texture)
     if declared and texture.present.mipmaps is True and "mipmaps" in texture.decides:
         yield Finding("ui_mipmaps", WARNING, "ui_mipmaps", intent=TextureIntent(mipmaps=False))
 
@@ -394,7 +412,7 @@ def _grey(texture: TextureFacts) -> Results:
     image = texture.image
     if not image.grey or image.channels < 3:
         yield not_raised("grey_as_rgb", "one_channel" if image.grey else "coloured")
-    elif image.palette or texture.tiny or texture.kind == "normal" or not texture.opaque:
+    elif image.palette or texture.tiny or texture.kind in COLORED or not texture.opaque:
         yield not_raised("grey_as_rgb", "tiny" if texture.tiny else "needs_channels")
     else:
         yield Finding("grey_as_rgb", NOTE, "grey_as_rgb", {"channels": image.channels})

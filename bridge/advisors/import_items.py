@@ -32,6 +32,8 @@ MAX_NAMES = 8
 """Names of a unit's textures."""
 MAX_VALUE = 80
 """Characters of an option's value."""
+MAX_KEY = 200
+"""Characters of an option's own name."""
 
 Rule = tuple[str, str]
 """A folder below the project's root and the code of a finding."""
@@ -189,6 +191,7 @@ def _texture(
             id=(name := f"{own}.{at}"),
             title=texts.change(option, file.present.get(option), value),
             detail=evidence if at == 1 else "",
+            key=printable(option)[:MAX_KEY],
             checked=True,
             needs=[leaf for leaf in leaves if leaf != name],
         )

@@ -347,7 +347,7 @@ EXPLANATIONS: Mapping[str, Explanation] = {
 
 
 LEFT: Mapping[str, Text] = {
-    "owner": text("an addon writes it"),
+    "owner": text("an addon or an atlas decides"),
     "unsure": text("its kind isn't sure"),
     "height": text("a height map"),
     "alpha": text("its alpha may be read"),

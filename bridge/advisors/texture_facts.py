@@ -295,6 +295,7 @@ class TextureFacts:
         hard = squares or self.image.hard_edges >= HARD_EDGES
         return (
             ((self.family == "flat" and bool(named)) or No("not_named_flat"))
+            and (self.image.entropy > 0 or No("one_color"))
             and (self.in_blocks or No("not_in_blocks"))
             and (hard or No("soft_edges"))
             and (drawn or self.longest <= SMALL or No("many_tones"))

@@ -30,7 +30,7 @@ from bridge.audit import project as project_module
 from bridge.audit.duplicates import duplicate_groups
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
 from bridge.audit.judge import Judge
-from bridge.audit.project import Project, read_only_notices, unimported_notices
+from bridge.audit.project import Project, protected_notices, read_only_notices, unimported_notices
 from bridge.audit.results import NOT_APPLIED, UNSEEN, Fix, Issue, Report, Row, folders_of
 from bridge.core.errors import UserError
 from bridge.host import isolation
@@ -85,15 +85,18 @@ async def audit(
         name=project.root.resolve().name,
         root=str(project.root),
         engine=project.engine,
+        adapter=project.adapter_info,
         part=project.part,
         notices=[
             *project_module.scope_notices(project, (asset.file for asset in listed)),
             *([project.notice] if project.notice else []),
             *unimported,
             *read_only_notices(project, assets),
+            *await asyncio.to_thread(protected_notices, project, assets),
         ],
         incomplete=bool(unimported),
         failed=project.failed,
+        editor=project.editor,
     )
     judging = Judge(project, report, project_file.textures.max_size or plan.max_size, plan.explains)
     await asyncio.to_thread(judging.prepare, len(assets))
@@ -107,7 +110,7 @@ async def audit(
         known = {asset.file: asset for asset in assets}
         workload = _workload(registry)
         version = _version(workload, plan.limits)
-        examiner = Examiner(project.root, workload, version, workers, cache)
+        examiner = Examiner(project.root, workload, version, workers, cache, project.image)
         async with contextlib.aclosing(examiner.answers(questions)) as answers:
             async for answer in answers:
                 judging.add(known[answer.question.file], answer)

@@ -8,7 +8,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -325,10 +325,18 @@ class Examiner:
     """Answers questions about the files of one folder."""
 
     def __init__(
-        self, root: Path, workload: Workload, version: bytes, workers: Workers, cache: Cache
+        self,
+        root: Path,
+        workload: Workload,
+        version: bytes,
+        workers: Workers,
+        cache: Cache,
+        image: Callable[[str], Path] | None = None,
     ) -> None:
-        """`version` identifies the code and models on which answers depend."""
-        self._root = root
+        """`version` identifies the code and models on which answers depend; `image` returns the image of a
+        file that isn't one.
+        """
+        self._image = image or (lambda file: root / file)
         # A plugin may replace the workload.
         self._among = examine_among.workload if workload == examine.workload else workload
         self._alone = replace(workload, batching=None)
@@ -368,10 +376,10 @@ class Examiner:
 
     def _stat(self, question: Question) -> Stat | Answer:
         try:
-            return Stat.of(self._root / question.file)
+            return Stat.of(self._image(question.file))
         except FileNotFoundError:
             why = (
-                TOO_LONG if is_too_long(self._root / question.file) else text("disappeared during the audit")
+                TOO_LONG if is_too_long(self._image(question.file)) else text("disappeared during the audit")
             )
             return Answer(question, Trouble("not_found", why), 0, False)
         except OSError as error:
@@ -392,7 +400,7 @@ class Examiner:
         )
 
     def _known(self, question: Question, stat: Stat, digest: bytes) -> Answer | None:
-        found = self._cache.get(self._root / question.file, question.file, stat, digest)
+        found = self._cache.get(self._image(question.file), question.file, stat, digest)
         if found is None:
             return None
         with contextlib.suppress(ValueError):
@@ -420,7 +428,7 @@ class Examiner:
             encoded = msgspec.msgpack.encode(_CachedOutcome(outcome, None))
             self._cache.put(question.file, stat, digest, outcome.fingerprint.file, encoded)
             return Answer(question, outcome, stat.size, False)
-        content = await asyncio.to_thread(content_of, self._root / question.file)
+        content = await asyncio.to_thread(content_of, self._image(question.file))
         outcome = replace(outcome, content=content)
         # A file that another program locks isn't broken.
         if outcome.code in FINAL and content:
@@ -432,7 +440,7 @@ class Examiner:
         return self._among if size <= SMALL else self._alone
 
     async def _examine(self, question: Question, size: int) -> Outcome:
-        workload, path = self._workload_for(size), self._root / question.file
+        workload, path = self._workload_for(size), self._image(question.file)
         try:
             result = await self._workers.run(workload, question.params, question.file, path)
             return msgspec.convert(result.value, Examination)

@@ -57,18 +57,18 @@ async def illustrate(
 
     Files that fail stay without.
     """
-    await embed_pictures(project.root, report, thumbnail, workers, cache)
+    await embed_pictures(project.image, report, thumbnail, workers, cache)
     await _embed_lit(project, report, lit, workers, cache)
     if project.support is not None:
         await asyncio.to_thread(_add_diffs, project.root, project.support, report.rows)
 
 
 async def embed_pictures(
-    root: Path, report: Report, workload: Workload, workers: Workers, cache: Cache
+    image: Callable[[str], Path], report: Report, workload: Workload, workers: Workers, cache: Cache
 ) -> None:
     """Adds pictures to the first rows and groups of duplicates that have none."""
     params = {"size": SIDE if len(report.rows) <= FEW else SMALL_SIDE, "format": "webp"}
-    store = _Pictures(root, workload, workers, cache)
+    store = _Pictures(image, workload, workers, cache)
     rows = [row for row in report.rows[:MAX_PICTURES] if row.width and not row.picture]
     known = {row.file: row for row in report.rows}
     files = {file: "" for group in report.groups[:MAX_DUPLICATES] for file in group.files[:1]}
@@ -91,7 +91,7 @@ async def _embed_lit(
     candidates = {row.file: states for row in report.rows if (states := _states(project, row))}
     rows = [row for row in _fairly(report.rows) if row.file in candidates]
     report.unlit = len(rows[MAX_LIT:])
-    store = _Pictures(project.root, workload, workers, cache)
+    store = _Pictures(project.image, workload, workers, cache)
     fixed = {"size": LIT_SIDE, "format": "webp"}
 
     async def one(row: Row) -> None:
@@ -151,8 +151,11 @@ class _Cached(Struct, frozen=True, array_like=True):
 class _Pictures:
     """Runs a workload on single textures, with the cache of earlier runs."""
 
-    def __init__(self, root: Path, workload: Workload, workers: Workers, cache: Cache) -> None:
-        self._root = root
+    def __init__(
+        self, image: Callable[[str], Path], workload: Workload, workers: Workers, cache: Cache
+    ) -> None:
+        """`image` returns the image of a texture's file."""
+        self._image = image
         self._workload = workload
         self._workers = workers
         self._cache = cache
@@ -162,7 +165,7 @@ class _Pictures:
     ) -> tuple[Mapping[str, Any], Sequence[bytes]] | None:
         """Returns the result and its files; None if the texture can't be read any more."""
         question = question_of(self._workload.name, self._workload.version, params)
-        path = self._root / file
+        path = self._image(file)
         try:
             stat = Stat.of(path)
             if (encoded := self._cache.get(path, prefix + file, stat, question)) is not None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from accel.image.decode import LFS_POINTER
 from accel.text import Text, plural, text
 from accel.texture import context
 from accel.texture.workloads import Examination
@@ -183,7 +184,7 @@ class Judge:
     def add_missing(self, asset: TextureAsset) -> None:
         """Adds the row of a texture that is gone, such as an orphaned import file."""
         if self._project.covers(asset.file):
-            self._add(_row(asset, self._asset_issues(asset)))
+            self._add(self._new_row(asset, self._asset_issues(asset)))
 
     def add(self, asset: TextureAsset, answer: Answer) -> None:
         """Adds one texture's examination; a failed one gets its row immediately.
@@ -194,7 +195,8 @@ class Judge:
         self._report.textures += covered
         self._report.cached += covered and answer.cached
         if isinstance(found, Trouble):
-            row = _row(asset, [*self._asset_issues(asset), _trouble(found)])
+            issue = _trouble(found)
+            row = self._new_row(asset, [*self._asset_issues(asset), issue])
             row.size, row.content = answer.size, found.content
             if covered:
                 self._add(row)
@@ -284,7 +286,7 @@ class Judge:
         considered: Sequence[Considered],
         fault: Issue | None,
     ) -> Row:
-        row = _row(asset, self._asset_issues(asset))
+        row = self._new_row(asset, self._asset_issues(asset))
         _describe(row, found)
         try:
             if fault is None:
@@ -330,6 +332,11 @@ class Judge:
         row.options = options_for(self._project, row.settings, row.issues)
         measure_memory(self._project, row)
 
+    def _new_row(self, asset: TextureAsset, issues: list[Issue]) -> Row:
+        row = Row(asset.file, asset.path, issues, asset.options)
+        row.editor = self._project.editor.known.get(asset.file) if self._project.editor else None
+        return row
+
     def _add(self, row: Row) -> None:
         if row.explanation is not None:
             self._report.explained.append(row)
@@ -363,10 +370,6 @@ def _describe(row: Row, found: Examination) -> None:
     row.content = found.fingerprint.file
 
 
-def _row(asset: TextureAsset, issues: list[Issue]) -> Row:
-    return Row(asset.file, asset.path, issues, asset.options)
-
-
 def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issue]:
     try:
         return [Issue.remarked(remark) for remark in validation.check_remarks(remarks())]
@@ -376,5 +379,7 @@ def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issu
 
 
 def _trouble(trouble: Trouble) -> Issue:
+    if trouble.reason == LFS_POINTER:
+        return Issue("lfs_pointer", ERROR, "lfs_pointer")
     code = "unsupported" if trouble.code in PROBLEMS else "unreadable"
     return Issue(code, PROBLEMS.get(trouble.code, ERROR), code, {"reason": trouble.reason})

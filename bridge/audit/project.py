@@ -17,11 +17,13 @@ from accel.text import AnyText, Text, plural, text
 from bridge.advisors import advice
 from bridge.advisors.texts import join_list
 from bridge.api import Adapter, OptionLabel, ProjectSupport, TextureAsset, TextureUses, walk
+from bridge.audit.editor_textures import EditorTextures
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
-from bridge.core.versions import Choice, lowest, reads_older
+from bridge.core.messages import AdapterInfo
+from bridge.core.versions import Choice, is_newer, lowest, reads_older
 from bridge.host import isolation, validation
-from bridge.project.files import WalkedFolder, is_hidden
+from bridge.project.files import WalkedFolder, is_hidden, is_read_only
 
 if TYPE_CHECKING:
     from bridge.host.host import Registry
@@ -129,6 +131,13 @@ READ_ONLY = plural(
     "The settings of {n} textures are read but not changed. The first: {reason}.",
     0,
 )
+PROTECTED = plural(
+    "The import settings of {n} texture are read-only, so --fix can't change them: check out {file}, for "
+    "example with `p4 edit`, or make it writable.",
+    "The import settings of {n} textures are read-only, so --fix can't change them: check them out, for "
+    "example with `p4 edit`, or make them writable. The first is {file}.",
+    0,
+)
 DISABLED = text(
     "Disabled plugins ({names}) can't recognise their projects, so only the files were checked. "
     "`popbridge plugins` shows why they are disabled."
@@ -146,6 +155,8 @@ class Project(Struct, frozen=True):
     """The version in the project's own files."""
     notice: AnyText = ""
     """A notice about the choice of the adapter."""
+    exact: bool = True
+    """Whether the version is in the adapter's range."""
     failed: bool = False
     """Whether a plugin failed that may have recognised the project."""
     planned: Mapping[str, Mapping[str, Any]] = {}
@@ -154,11 +165,20 @@ class Project(Struct, frozen=True):
     """The folder or file below `root`, with `/`, that is reported and fixed; empty for all."""
     is_file: bool = False
     """Whether `part` is a file."""
+    editor: EditorTextures | None = None
+    """What the engine's editor has read; it is `support`, too. None if the audit reads files only."""
 
     @property
     def engine(self) -> str:
         """The engine and its version; empty without one."""
         return f"{self.adapter.engine} {self.named}" if self.adapter else ""
+
+    @property
+    def adapter_info(self) -> AdapterInfo | None:
+        """The adapter as editors get it in `ready`; None without an engine."""
+        if self.adapter is None:
+            return None
+        return AdapterInfo(engine=self.adapter.engine, range=self.adapter.versions, exact=self.exact)
 
     @property
     def alone(self) -> bool:
@@ -183,6 +203,11 @@ class Project(Struct, frozen=True):
                     reason=why,
                 )
             ) from error
+
+    def image(self, file: str) -> Path:
+        """Returns the image of the texture `file`, which may be elsewhere if the editor has read it."""
+        found = self.editor.images.get(file) if self.editor else None
+        return found or self.root / file
 
     def covers(self, file: str) -> bool:
         """Whether `file`, below the root, is in the audited part."""
@@ -233,7 +258,10 @@ def find(registry: Registry, root: Path) -> Project:
         raise missing_path_error(root)
     notice: AnyText = ""
     failed = False
+    projects: dict[str, Project] = {}
     for adapter in registry.adapters:
+        if adapter.engine in projects:
+            continue
         try:
             version_text = adapter.project.project_version(root) if adapter.project else None
             validation.check_version(version_text)
@@ -253,19 +281,23 @@ def find(registry: Registry, root: Path) -> Project:
         if version_text is None:
             continue
         choice = registry.choose(adapter.engine, version_text)
-        if choice is None or choice.adapter.project is None or not _of_its_generation(choice, version_text):
-            notice = text(
-                "No adapter supports {engine} {version} (supported: {supported}), so only the files were "
-                "checked.",
-                engine=adapter.engine,
-                version=version_text,
-                supported=[each.versions for each in registry.adapters if each.engine == adapter.engine],
-            )
+        if choice is None or choice.adapter.project is None or not _may_write(registry, choice, version_text):
+            notice = _unsupported(registry, adapter.engine, version_text)
             continue
         version = choice.adapter.scheme.parse(version_text)
-        return Project(
-            root, choice.adapter, version, choice.adapter.project, version_text, choice.notice or ""
+        projects[adapter.engine] = Project(
+            root,
+            choice.adapter,
+            version,
+            choice.adapter.project,
+            version_text,
+            choice.notice or "",
+            exact=choice.exact,
         )
+    if len(projects) > 1:
+        raise _several_error(root, projects.values())
+    if projects:
+        return next(iter(projects.values()))
     if notice := notice or projects_below(registry.adapters, root):
         return Project(root, notice=notice, failed=failed)
     disabled = ", ".join(registry.unserving)
@@ -291,6 +323,13 @@ def read_only_notices(project: Project, assets: Iterable[TextureAsset]) -> list[
     return [READ_ONLY.fill(n=len(found), reason=found[min(found)])] if found else []
 
 
+def protected_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
+    """Returns a notice about textures whose settings are in a read-only file."""
+    own = [each for each in assets if project.covers(each.file) and each.options is not None]
+    found = [each.settings for each in own if each.settings and is_read_only(project.root / each.settings)]
+    return [PROTECTED.fill(n=len(found), file=min(found))] if found else []
+
+
 def missing_path_error(place: object) -> UserError:
     """Returns the error for a path that doesn't exist."""
     return UserError(
@@ -302,12 +341,42 @@ def _with(asset: TextureAsset, planned: Mapping[str, Any] | None) -> TextureAsse
     return replace(asset, options={**(asset.options or {}), **planned}) if planned else asset
 
 
-def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:
-    """Whether the adapter has this major version: otherwise --fix could write wrong options."""
+def _may_write(registry: Registry, choice: Choice[Adapter], version: str) -> bool:
+    """Whether the adapter's options are those of this version.
+
+    Between two generations, --fix could write wrong ones; those of a version above all ranges are most likely
+    the newest adapter's.
+    """
     parsed = choice.adapter.scheme.parse(version)
     if choice.exact or reads_older(choice.adapter, parsed):
         return True
-    return lowest(choice.adapter.versions).major == parsed.major
+    newer = is_newer(registry.adapters, choice.adapter.engine, parsed)
+    return newer or lowest(choice.adapter.versions).major == parsed.major
+
+
+def _unsupported(registry: Registry, engine: str, version: str) -> Text:
+    own = [each for each in registry.adapters if each.engine == engine]
+    oldest = min((lowest(each.versions) for each in own), default=Version("0"))
+    return text(
+        "No adapter supports {engine} {version} (supported: {supported}), so only the files were checked. "
+        "Open the project in {engine} {oldest} or later.",
+        engine=engine,
+        version=version,
+        supported=[each.versions for each in own],
+        oldest=oldest,
+    )
+
+
+def _several_error(root: Path, projects: Iterable[Project]) -> UserError:
+    """Returns the error for a folder that is a project of several engines."""
+    return UserError(
+        text(
+            "`{root}` is a project of several engines ({engines}): which one is meant is unknown. Move each "
+            "into a folder of its own.",
+            root=root,
+            engines=join_list([project.engine for project in projects]),
+        )
+    )
 
 
 def _files(root: Path, part: str) -> Iterator[TextureAsset]:

@@ -108,6 +108,7 @@ SOURCES: Mapping[str, Text] = {
     "settings": text("Settings"),
     "project": text("Project"),
 }
+NAMED_FACTS = ("file", "size", "memory", "in_editor")
 COLUMNS = ("picture", "severity", "file", "finding", "kind", "size", "memory")
 SHORTCUTS: Sequence[tuple[Sequence[str], Text]] = (
     (("/",), text("filter")),
@@ -237,7 +238,7 @@ class _Page:
         self._problems = {(problem.code, problem.rank): at for at, problem in enumerate(problems)}
         self._rows = {row.file: at for at, row in enumerate(report.listed)}
         self._sentences: dict[tuple[str, str, str], str] = {}
-        self._names = {name: _capitalized(say(name, locale)) for name in ("file", "size", "memory")}
+        self._names = {name: _capitalized(say(name, locale)) for name in NAMED_FACTS}
         self.copied: dict[str, str] = {}
         """Pictures of duplicates that have a row."""
 
@@ -403,7 +404,7 @@ class _Page:
         memory = bytes_text(row.memory) if row.memory else ""
         if row.memory and row.options and row.memory_after != row.memory:
             memory += f" → {bytes_text(row.memory_after)}"
-        named = (("file", form), ("size", size), ("memory", memory))
+        named = (("file", form), ("size", size), ("memory", memory), ("in_editor", _in_editor(row)))
         return [[self._names[name], value] for name, value in named if value]
 
     def _evidence(self, row: Row) -> Iterator[list[Any]]:
@@ -418,6 +419,15 @@ class _Page:
 
 def _capitalized(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+def _in_editor(row: Row) -> str:
+    """Returns format, size and memory as the engine's editor tells them."""
+    found = row.editor
+    if found is None:
+        return ""
+    size = f"{found.width} × {found.height}" if found.width and found.height else ""
+    return ", ".join(filter(None, (found.format, size, bytes_text(found.memory) if found.memory else "")))
 
 
 def _support(row: Row, evidence: Evidence) -> float:

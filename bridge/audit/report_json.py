@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import structs, to_builtins
 from msgspec.structs import replace
 
 from accel.atomic_file import replace_file
 from accel.text import Text, text
 from bridge.advisors.explanation import plain
+from bridge.api import EditorTexture
 from bridge.audit import judge
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.audit.texts import notices, sentence
+from bridge.audit.texts import OptionTexts, notices, sentence
 from bridge.core.errors import UserError
 from bridge.core.text import join_sentences
 
@@ -37,6 +39,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "project": report.name,
         "part": report.part or None,
         "engine": report.engine or None,
+        "adapter": to_builtins(report.adapter),
         "notice": join_sentences(notices(report, locale)) or None,
         "textures": report.textures,
         "cached": report.cached,
@@ -49,10 +52,14 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "memory": report.memory or None,
         "accepted": report.accepted,
         "receipt": report.receipt,
+        "editor": {"version": report.editor.version, "platform": report.editor.platform or None}
+        if report.editor
+        else None,
         "seconds": round(report.seconds, 3),
     }
     yield json.dumps(head, indent=1)[:-2]
-    yield from array("files", (_row(row, locale) for row in _rows(report)))
+    options = OptionTexts(report.labels, locale)
+    yield from array("files", (_row(row, options, locale) for row in _rows(report)))
     yield from array("duplicates", map(_group, report.groups))
     yield "\n}\n"
 
@@ -83,7 +90,7 @@ def _group(group: Group) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, locale: str) -> dict[str, Any]:
+def _row(row: Row, options: OptionTexts, locale: str) -> dict[str, Any]:
     return {
         "file": row.file,
         "path": row.path,
@@ -102,7 +109,22 @@ def _row(row: Row, locale: str) -> dict[str, Any]:
         "mended": [_issue(issue, locale) for issue in row.mended],
         "present": row.present,
         "options": row.options,
+        "changes": [options.change(name, row.settings or {}, row.options) for name in row.options],
+        **({"editor": editor_values(row.editor)} if row.editor is not None else {}),
         **({"explanation": plain(row.explanation, locale)} if row.explanation is not None else {}),
+    }
+
+
+def editor_values(found: EditorTexture) -> dict[str, Any]:
+    """Returns what the engine's editor knows of a texture and its files don't tell."""
+    return {
+        "format": found.format or None,
+        "width": found.width or None,
+        "height": found.height or None,
+        "memory": found.memory or None,
+        "used_as": [structs.asdict(each) for each in found.used_as],
+        "options": found.options is not None,
+        "pixels": bool(found.picture),
     }
 
 

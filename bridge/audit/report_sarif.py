@@ -14,7 +14,7 @@ from urllib.parse import quote
 from bridge.advisors.texts import join_list
 from bridge.audit import judge
 from bridge.audit.baseline import fingerprint
-from bridge.audit.report_json import array
+from bridge.audit.report_json import array, editor_values
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import duplicate_text, explain, explain_issue, say, sentence
 from bridge.core.text import change_text, printable
@@ -123,6 +123,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
             "engine": report.engine,
             **({"part": report.part} if report.part else {}),
             "textures": report.textures,
+            **({"editor": report.editor.version} if report.editor else {}),
         },
     }
     groups = (_duplicate(group, above, locale) for group in report.groups)
@@ -168,6 +169,7 @@ def _results(report: Report, above: str, locale: str) -> Iterator[dict[str, Any]
                 "message": {"text": _message(row, issue, locale)},
                 "locations": [location_of(above + row.file)],
                 "partialFingerprints": {FINGERPRINT: fingerprint(row, issue)},
+                **({"properties": {"editor": editor_values(row.editor)}} if row.editor else {}),
             }
 
 

@@ -13,7 +13,9 @@ from accel.texture.kinds import Evidence, Kind
 from bridge.advisors.explanation import Explanation
 from bridge.advisors.findings import ERROR, NOTE, WARNING, Finding
 from bridge.advisors.import_project import AuditResultsWriter
-from bridge.api import OptionLabel, Remark
+from bridge.api import EditorTexture, OptionLabel, Remark
+from bridge.audit.editor_textures import EditorTextures
+from bridge.core.messages import AdapterInfo
 from bridge.core.textures import OLD_SEVERITIES, ImageFacts, Severity, severity_of
 
 RANKS: dict[Severity, int] = {"error": ERROR, "warning": WARNING, "note": NOTE}
@@ -23,7 +25,7 @@ SEVERITIES: Mapping[str, int] = {
 }
 """Ranks by severity, also by the words of 0.1.0."""
 
-UNSEEN = frozenset({"unjudged", "unlisted", "unreadable", "unsupported"})
+UNSEEN = frozenset({"lfs_pointer", "unjudged", "unlisted", "unreadable", "unsupported"})
 """Codes of files and folders that couldn't be examined."""
 
 NOT_APPLIED = "not_applied"
@@ -124,6 +126,8 @@ class Row(Struct):
     """Set if the plan asks for it."""
     lit: LitPair | None = None
     """None without one, and for textures that look the same."""
+    editor: EditorTexture | None = None
+    """What the engine's editor knows of it; None if no editor was asked, or it doesn't know the texture."""
     diff: str = ""
     """What the options change in the import file, as a unified diff without file names; empty if unknown."""
 
@@ -211,6 +215,8 @@ class Report(Struct, kw_only=True):
     root: str
     engine: str
     """With its version; empty without one."""
+    adapter: AdapterInfo | None = None
+    """The adapter for the engine's version; None without an engine."""
     part: str = ""
     """The folder or file below `root` that was audited; empty for the whole project."""
     notices: list[AnyText] = field(default_factory=list)
@@ -261,6 +267,8 @@ class Report(Struct, kw_only=True):
     seconds: float = 0.0
     finished: float = 0.0
     """Seconds since 1970; 0 if unknown."""
+    editor: EditorTextures | None = None
+    """What the engine's editor has read; None if no editor was asked."""
     labels: Mapping[str, OptionLabel] = field(default_factory=dict)
     """How the engine's editor shows the options of `rows`, in the report's language."""
     pictures: dict[str, bytes] = field(default_factory=dict)

@@ -55,6 +55,7 @@ TEXTS = {
     "mended": text("fixed"),
     "duplicates": text("Duplicate and similar textures; sizes are of all but the largest"),
     "memory": text("GPU memory"),
+    "in_editor": text("in the editor"),
     "memory_total": text("GPU memory on desktop: {memory}."),
     "memory_frees": text("GPU memory on desktop: {memory}; --fix frees {saved}."),
     "memory_freed": text("GPU memory on desktop: {memory}; the fixes freed {saved}."),
@@ -73,6 +74,7 @@ TEXTS = {
     "on": text("On"),
     "off": text("Off"),
     "unreadable": text("Can't be read: {reason}."),
+    "lfs_pointer": text("A Git LFS pointer, not the image. Run `git lfs pull`."),
     "unsupported": text("Not checked: {reason}."),
     "unknown_settings": text("Import settings not read: {reason}."),
     "unremarked": text("Extra checks of {plugin} failed: {reason}."),
@@ -87,8 +89,12 @@ TEXTS = {
 
 HELP: Mapping[str, AnyText] = {
     "unreadable": text("The image can't be read. Export it again."),
+    "lfs_pointer": text("A Git LFS pointer instead of the image. Run `git lfs pull`, then audit again."),
     "unsupported": text("The file wasn't checked: its format, a limit, a timeout, or it was in use."),
-    "unknown_settings": text("The import file can't be parsed. It stays unchanged: fix it or reimport."),
+    "unknown_settings": text(
+        "The import file can't be parsed, so it stays unchanged: resolve its merge conflict, get it with "
+        "`git lfs pull`, or reimport the texture."
+    ),
     "unlisted": text("The folder can't be read. Grant read permission."),
     "unremarked": text("The engine's extra checks failed. The other findings are valid."),
     "unjudged": text("The engine adapter failed. It isn't a fault of the texture; update the plugin."),
@@ -111,6 +117,7 @@ MATCHES: Mapping[str, Text] = {
 TITLES: Mapping[str, Text] = {
     **GROUP_TITLES,
     "unreadable": plural("{n} image can't be read", "{n} images can't be read", 1),
+    "lfs_pointer": plural("{n} image is a Git LFS pointer", "{n} images are Git LFS pointers", 1),
     "unsupported": plural("{n} file wasn't checked", "{n} files weren't checked", 1),
     "unknown_settings": plural("{n} import file can't be parsed", "{n} import files can't be parsed", 1),
     "unlisted": plural("{n} folder can't be read", "{n} folders can't be read", 1),
@@ -142,6 +149,7 @@ SHORT_TITLES: Mapping[str, Text] = {
     "too_large": text("Over the size limit"),
     "not_power_of_two": text("Unsuitable size"),
     "unreadable": text("Can't be read"),
+    "lfs_pointer": text("Git LFS pointer"),
     "unsupported": text("Not checked"),
     "unknown_settings": text("Settings not read"),
     "unlisted": text("Folder not read"),

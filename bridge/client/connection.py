@@ -217,6 +217,9 @@ def refusal(closed: ConnectionClosed) -> AnyText:
     """Returns the error message for a connection that the daemon closed during the handshake."""
     if closed.rcvd is None:
         return text("PopBridge closed the connection without a reason. See its log.")
+    known = next((each for each in CLOSE_CODES if each.code == closed.rcvd.code), None)
+    if known is errors.TOKEN_REVOKED:
+        return text("PopBridge refused the token: it was revoked or has expired. Ask for a new one.")
     return text(
         "PopBridge refused the connection: {code} {reason}", code=closed.rcvd.code, reason=closed.rcvd.reason
     )

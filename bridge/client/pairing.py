@@ -29,14 +29,7 @@ def pair(host: str, port: int, code: str, name: str) -> ConnectionFile:
     `code` has eight digits; `name` is this machine's, for the daemon's list. Who answers in the daemon's
     place learns nothing of the code. Raises UserError and RequestError.
     """
-    try:
-        connection, fingerprint = _connect(host, port)
-    except (OSError, ssl.SSLError) as error:
-        raise UserError(
-            text(
-                "PopBridge doesn't answer at {host} port {port} ({error}).", host=host, port=port, error=error
-            )
-        ) from None
+    connection, fingerprint = _connect(host, port)
     try:
         grant = _exchange(connection, fingerprint, code, name)
     except (OSError, HTTPException, msgspec.DecodeError, ValueError) as error:
@@ -63,8 +56,28 @@ def pair(host: str, port: int, code: str, name: str) -> ConnectionFile:
     )
 
 
+def check_reachable(host: str, port: int) -> None:
+    """Connects once, before anybody is asked for a code. Blocks. Raises UserError."""
+    connection, _ = _connect(host, port)
+    connection.close()
+
+
 def _connect(host: str, port: int) -> tuple[HTTPConnection, str]:
-    """Returns an open connection, and the certificate's fingerprint that it shows; empty without TLS."""
+    """Returns an open connection, and the certificate's fingerprint that it shows; empty without TLS.
+
+    Raises UserError.
+    """
+    try:
+        return _connection(host, port)
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(
+            text(
+                "PopBridge doesn't answer at {host} port {port} ({error}).", host=host, port=port, error=error
+            )
+        ) from None
+
+
+def _connection(host: str, port: int) -> tuple[HTTPConnection, str]:
     # The code shows whose certificate it is, which is pinned from then on.
     context = ssl.create_default_context()
     context.check_hostname = False

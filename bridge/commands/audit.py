@@ -21,6 +21,7 @@ Examples:
   popbridge audit game --html audit.html
   popbridge audit game/Assets/Textures --fix
   popbridge audit game --fix
+  popbridge audit game --with-editor --html audit.html
   popbridge audit game --baseline audit-baseline.json --update-baseline
   popbridge audit game --sarif - --baseline audit-baseline.json
 Undo the changes of --fix with `popbridge revert ID`."""
@@ -71,6 +72,16 @@ def default_locale() -> str:
 )
 @click.option("--no-names", is_flag=True, help="Don't use file and folder names as evidence.")
 @click.option("--no-cache", is_flag=True, help="Examine every file again.")
+@click.option("--with-editor", is_flag=True, help="Also run the engine's editor, which knows more.")
+@click.option("--editor", metavar="PATH", type=click.Path(), help="The editor's program; default: searched.")
+@click.option(
+    "--editor-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(1, 86400),
+    default=1800,
+    show_default=True,
+    help="Time after which the editor is ended.",
+)
 @click.option("--statistics", is_flag=True, help="Print only counts: findings, files and memory by code.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Lines shown; 0 is all.")
 @click.option(
@@ -82,7 +93,8 @@ def default_locale() -> str:
 def audit(
     place: str, fix: bool, html: str | None, json: str | None, sarif: str | None, baseline: str | None,
     update_baseline: bool, lists_all: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool,
-    statistics: bool, limit: int, locale: str, workers: int | None, quiet: bool,
+    statistics: bool, limit: int, locale: str, workers: int | None, quiet: bool, with_editor: bool,
+    editor: str | None, editor_timeout: float,
 ) -> int:  # fmt: skip
     """Check the textures of a project, folder or file.
 
@@ -93,6 +105,8 @@ def audit(
     _check_options(place, reports, baseline, update_baseline)
     if lists_all and json is None:
         raise click.UsageError(say(text("--all needs --json FILE.")))
+    if editor is not None and not with_editor:
+        raise click.UsageError(say(text("--editor needs --with-editor.")))
     options = AuditOptions(
         place=place,
         reports=reports,
@@ -109,6 +123,9 @@ def audit(
         workers=workers,
         quiet=quiet,
         lists_all=lists_all,
+        with_editor=with_editor,
+        editor=editor,
+        editor_timeout_s=editor_timeout,
     )
     # It needs numpy and pyvips, which `--help` and completion do without.
     from bridge.commands.audit_run import run_audit

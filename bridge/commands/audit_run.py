@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from accel.execution.executor import cores
 from accel.execution.sandbox import Sandbox
 from accel.image.decode import HEAD_SIZE, sniff
-from accel.text import Text, text
+from accel.text import Text, sentences, text
 from accel.workload import Limits
 from bridge.audit import audit as audit_module
 from bridge.audit import (
@@ -33,11 +33,13 @@ from bridge.audit import (
     results,
 )
 from bridge.audit.audit import Plan, ProgressCallbacks, add_pictures, fix_until_settled, with_cache
+from bridge.audit.editor_run import editor_report
+from bridge.audit.editor_textures import EditorTextures
 from bridge.audit.examine import Cache
 from bridge.audit.project import Project, option_labels, scope_name
 from bridge.audit.results import Report, Row
 from bridge.commands.options import NEVER, STDOUT, AuditOptions, read_settings
-from bridge.commands.terminal import explain_error, screen_width
+from bridge.commands.terminal import explain_error, say, screen_width
 from bridge.core.errors import UserError
 from bridge.core.text import join_sentences
 from bridge.host import host
@@ -73,7 +75,7 @@ def run_audit(options: AuditOptions) -> int:
         pictures=options.reports["html"] is not None,
         explains=lambda file: options.lists_all or options.reports["html"] is not None,
     )
-    with interruptible(plan, options.locale) as caches:
+    with interruptible(plan, options.locale) as caches, _with_editor(project, options) as project:
         report = _examine(project, plan, registry, project_file, accepted, caches, apply_fixes=options.fix)
     failures = _fix_and_accept(project, report, plan, options)
     report.shown = _at_least(report.rows, RANKS[options.severity])
@@ -86,6 +88,35 @@ def run_audit(options: AuditOptions) -> int:
         return 0
     # Without judgements a build would pass despite findings.
     return int(judge.is_unjudged(report) or any(row.rank >= RANKS[options.fail_on] for row in report.rows))
+
+
+@contextlib.contextmanager
+def _with_editor(project: Project, options: AuditOptions) -> Iterator[Project]:
+    """Yields the project with what its editor has read, if it is to be asked. Raises UserError."""
+    if not options.with_editor:
+        yield project
+        return
+    program = Path(options.editor) if options.editor else None
+    log = Paths.find().cache / "editor.log"
+    with contextlib.ExitStack() as stack:
+        with _waiting():
+            report, pictures, notices = stack.enter_context(
+                editor_report(project, program, log, options.editor_timeout_s)
+            )
+        known = EditorTextures(project.support, project.root, report, pictures)
+        notice = sentences((project.notice, *notices)) if project.notice else sentences(notices)
+        yield replace(project, support=known, editor=known, notice=notice)
+
+
+@contextlib.contextmanager
+def _waiting() -> Iterator[None]:
+    """Shows on a terminal that the editor runs, which takes minutes."""
+    console = Console(stderr=True)
+    if not sys.stderr.isatty():
+        yield
+        return
+    with console.status(say(text("The engine's editor reads the project…"))):
+        yield
 
 
 def _check_files(options: AuditOptions) -> None:

@@ -59,6 +59,7 @@ def init(names: Sequence[str], force: bool) -> None:
     each --name.
     """
     paths = Paths.find()
+    certificates.checked(paths.certificates, names, force=force)
     AuditLog(paths).append("certificate.create", subject=str(paths.certificates))
     leaf = _written(paths, lambda folder: certificates.create(folder, names, force=force))
     line = text("Made {file}, valid for {names} until {date}.")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import click
 
 from accel.text import AnyText, sentences, text
-from bridge.api import Adapter, AssetChange, EditorSupport
+from bridge.api import Adapter, AddonInstaller, AssetChange
 from bridge.commands import options
 from bridge.commands.options import as_json, print_json, show_notice
 from bridge.commands.run.plan import disabled_plugins
@@ -38,19 +40,30 @@ DONE = {
 @click.argument("engine", shell_complete=options.engines)
 @click.argument("project", type=click.Path(path_type=Path), required=False)
 @click.option("--remove", is_flag=True, help="Remove the addon.")
+@click.option(
+    "--reference",
+    is_flag=True,
+    help="Refer to the addon's files instead of copying them, where the engine can.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="List each file.")
 @as_json
-def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_json: bool) -> None:
+def install(
+    engine: str, project: Path | None, remove: bool, reference: bool, verbose: bool, as_json: bool
+) -> None:
     """Install the editor addon in a project.
 
     The project's own files tell the version of ENGINE. Without PROJECT, it offers those that the engine's own
-    list has. Running it again updates the addon.
+    list has. Without ENGINE, the project's files tell it. Running it again updates the addon.
     """
+    if remove and reference:
+        raise click.UsageError(say(text("--remove and --reference exclude each other.")))
     registry = host.load()
+    if project is None and (found := _engine_of(registry, engine)):
+        engine, project = found, Path(engine)
     if project is None:
         project = _choose_project(registry, engine)
     try:
-        editor = find_editor(registry, engine, project, removing=remove)
+        installer = find_installer(registry, engine, project, removing=remove)
         AuditLog(Paths.find()).append(
             "addon.remove" if remove else "addon.install",
             subject=str(project.resolve()),
@@ -58,7 +71,16 @@ def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_j
         )
         if not remove:
             _warn_of_changes(registry, engine, project)
-        changes = editor.remove(project) if remove else editor.install(project)
+        if remove:
+            changes = installer.remove(project)
+        elif reference:
+            # Installers of plugins for 0.3.0 and older have no such method.
+            refer = getattr(
+                installer, "install_reference", partial(AddonInstaller.install_reference, installer)
+            )
+            changes = refer(project)
+        else:
+            changes = installer.install(project)
         paths = Paths.find()
         if not remove:
             record_start_command(paths, daemon_command())
@@ -142,10 +164,12 @@ def _summary(changes: Sequence[AssetChange], project: Path, *, remove: bool) -> 
 
 def _choose_project(registry: Registry, engine: str) -> Path:
     """Returns the project that the user chooses from the engine's own list. Raises UserError."""
-    editors = [a.editor for a in registry.adapters if a.engine == engine.lower() and a.editor is not None]
-    if not editors:
+    installers = [
+        a.installer for a in registry.adapters if a.engine == engine.lower() and a.installer is not None
+    ]
+    if not installers:
         raise _unknown_engine(registry, engine)
-    listed = [project for editor in editors for project in editor.known_projects()][:MAX_LISTED]
+    listed = [project for installer in installers for project in installer.known_projects()][:MAX_LISTED]
     if not listed:
         raise UserError(
             text("The {engine} editor's list has no project. Give a project's folder.", engine=engine)
@@ -159,20 +183,52 @@ def _choose_project(registry: Registry, engine: str) -> Path:
     return listed[chosen - 1]
 
 
-def find_editor(registry: Registry, engine: str, project: Path, *, removing: bool = False) -> EditorSupport:
-    """Returns the editor support for the engine version of `project`. Raises UserError.
+def _engine_of(registry: Registry, place: str) -> str:
+    """Returns the engine of the project in the folder `place`; empty if it is none, or an engine's name.
 
-    With `removing`, any version's support can do it, because the project may have been upgraded since.
+    Raises UserError if it has projects of several engines.
+    """
+    if any(adapter.engine == place.lower() for adapter in registry.adapters) or not Path(place).is_dir():
+        return ""
+    engines = _engines(registry, Path(place))
+    if len(engines) > 1:
+        raise UserError(
+            text(
+                "{project} has projects of several engines. Name one: {commands}",
+                project=place,
+                commands=[f"`popbridge install {engine} {quoted(Path(place))}`" for engine in engines],
+            )
+        )
+    return engines[0] if engines else ""
+
+
+def _engines(registry: Registry, project: Path) -> list[str]:
+    """Returns the engines that have an addon and a project in this folder."""
+    found = set()
+    for adapter in registry.adapters:
+        # An adapter is a plugin, and a file of another engine may be damaged.
+        with suppress(Exception, SystemExit):
+            if adapter.installer is not None and adapter.installer.project_version(project) is not None:
+                found.add(adapter.engine)
+    return sorted(found)
+
+
+def find_installer(
+    registry: Registry, engine: str, project: Path, *, removing: bool = False
+) -> AddonInstaller:
+    """Returns the installer for the engine version of `project`. Raises UserError.
+
+    With `removing`, any version's installer can do it, because the project may have been upgraded since.
     """
     adapters = [adapter for adapter in registry.adapters if adapter.engine == engine.lower()]
     if not adapters:
         raise _unknown_engine(registry, engine)
-    editors = [editor for adapter in adapters if (editor := adapter.editor) is not None]
-    if not editors:
+    installers = [each for adapter in adapters if (each := adapter.installer) is not None]
+    if not installers:
         raise _without_addon(adapters, engine, project, removing=removing)
     if not project.is_dir():
         raise _not_a_folder(engine, project)
-    version_text = _version_text(editors, project)
+    version_text = _version_text(installers, project)
     if version_text is None:
         near = _nearby(adapters, project)
         if not near:
@@ -191,11 +247,19 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
                 folders=near,
             )
         )
+    if not removing and len(engines := _engines(registry, project)) > 1:
+        show_notice(
+            text(
+                "{project} has projects of several engines ({engines}). Keep each in a folder of its own.",
+                project=project,
+                engines=engines,
+            )
+        )
     version = adapters[0].scheme.parse(version_text)
-    editor = next((editor for editor in editors if editor.serves(version)), None)
-    if editor is None and removing:
-        return editors[0]
-    if editor is None:
+    installer = next((each for each in installers if each.serves(version)), None)
+    if installer is None and removing:
+        return installers[0]
+    if installer is None:
         raise UserError(
             text(
                 "{project} uses {engine} {version}, which no addon supports. Supported: {ranges}.",
@@ -205,11 +269,14 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
                 ranges=[f"{adapter.name} ({adapter.versions})" for adapter in adapters],
             )
         )
-    return editor
+    choice = None if removing else registry.choose(adapters[0].engine, version_text)
+    if choice is not None and choice.notice:
+        show_notice(choice.notice)
+    return installer
 
 
 def _unknown_engine(registry: Registry, engine: str) -> UserError:
-    names = sorted({adapter.engine for adapter in registry.adapters if adapter.editor is not None})
+    names = sorted({adapter.engine for adapter in registry.adapters if adapter.installer is not None})
     return UserError(
         sentences(
             (
@@ -256,6 +323,6 @@ def _nearby(adapters: Sequence[Adapter], project: Path) -> list[AnyText]:
     return [*folders, text("{count} more", count=len(near) - NAMED)] if len(near) > NAMED else folders
 
 
-def _version_text(editors: Sequence[EditorSupport], project: Path) -> str | None:
-    texts = (editor.project_version(project) for editor in editors)
+def _version_text(installers: Sequence[AddonInstaller], project: Path) -> str | None:
+    texts = (installer.project_version(project) for installer in installers)
     return next((text for text in texts if text is not None), None)

@@ -52,6 +52,11 @@ class AuditOptions(Struct, frozen=True):
     quiet: bool = False
     lists_all: bool = False
     """Whether the JSON report lists all textures, with explanations."""
+    with_editor: bool = False
+    """Whether the engine's editor is asked, too."""
+    editor: str | None = None
+    """The editor's program; None to search it."""
+    editor_timeout_s: float = 1800
 
 
 class RunOptions(Struct, frozen=True):
@@ -211,5 +216,5 @@ def models(context: click.Context, param: click.Parameter, typed: str) -> list[s
 
 def engines(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
     """Completes the name of an engine that has an editor addon."""
-    names = {adapter.engine for adapter in _registry().adapters if adapter.editor is not None}
+    names = {adapter.engine for adapter in _registry().adapters if adapter.installer is not None}
     return sorted(name for name in names if name.startswith(typed))

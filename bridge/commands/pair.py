@@ -11,6 +11,7 @@ from typing import TypeVar
 import click
 import msgspec
 
+from accel.atomic_file import make_private_folder
 from accel.text import text
 from bridge.client.client import Client
 from bridge.client.connection import as_request_error
@@ -127,14 +128,17 @@ def join(address: str | None, name: str, leave: bool) -> None:
         raise click.UsageError(say(text("Name the daemon's machine, as in `popbridge join build.local`.")))
     host, port = _parsed(address)
     _refuse_beside_daemon(paths)
+    # It computes for a moment, and nothing else needs it.
+    from bridge.client.pairing import check_reachable
+    from bridge.client.pairing import pair as pair_with
+
+    check_reachable(host, port)
     code = pairing.typed(click.prompt(say(text("Code")), type=str))
     if not code:
         raise UserError(text("A code has {digits} digits.", digits=pairing.CODE_DIGITS))
-    # It computes for a moment, and nothing else needs it.
-    from bridge.client.pairing import pair as pair_with
 
     file = pair_with(host, port, code, name)
-    paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(paths.runtime)
     if file.ca is not None:
         paths.ca_file.write_text(file.ca, encoding="ascii")
     file.write(paths.connection_file)

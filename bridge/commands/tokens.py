@@ -180,6 +180,7 @@ def _path(token: str) -> str:
 def _create(
     store: TokenStore, log: AuditLog, name: str, scopes: Sequence[str], expires_s: float | None
 ) -> Created:
+    store.check_free(name)
     log.append("token.create", subject=name, detail={"scopes": ", ".join(scopes)})
     made, row = store.create(name, scopes, time.time(), expires_s)
     return Created(made, row.token)

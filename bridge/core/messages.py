@@ -257,6 +257,8 @@ class PopupItem(Part, kw_only=True, gc=False):
     """The second line: the effect, the folder, or the reason for `status`."""
     value: Text = ""
     """At the row's end, for example the GPU memory that it frees."""
+    key: Text = ""
+    """Set on changes: the setting's own name in the engine's scripts and files, for a tooltip."""
     severity: Literal["error", "warning", "note"] | UnsetType = UNSET
     """Set on problems."""
     picture: Sha256 | UnsetType = UNSET

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -41,6 +41,25 @@ MATERIAL_KINDS: frozenset[str] = LINEAR_KINDS | {"albedo", "emissive"}
 FLAT_KINDS: frozenset[str] = frozenset({"sprite", "ui"})
 
 
+MipGeneration = Literal["box", "kaiser", "sharpen", "blur", "unfiltered"]
+"""How an engine makes each mip level of the one above: `box` averages four texels, `kaiser` keeps more
+detail, `sharpen` and `blur` change the average, `unfiltered` takes one of the four."""
+TextureShape = Literal["2d", "array", "cube", "cube_array", "volume", "udim"]
+"""What the file's pixels are: one image, an array of images, the six faces of a cube, cubes, the slices of a
+volume, or one of the tiles of a larger image (UDIM)."""
+SWIZZLE_SOURCES = "rgbaRGBA01"
+"""The letters of a swizzle: a channel of the file, its inverse, or a constant."""
+
+
+class PlatformOverride(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A platform's own settings, which replace the texture's there."""
+
+    max_size: int | None = None
+    """Longest side in pixels; 0 for no limit."""
+    compression: Compression | None = None
+    """Compression in the game."""
+
+
 class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Texture settings, desired or current; None leaves a field open."""
 
@@ -68,27 +87,71 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Interpolation between mip levels; `linear` is trilinear filtering. Read only."""
     excludes: Kind | None = None
     """A kind that somebody has ruled out in the import settings. Read only."""
+    group: str | None = None
+    """The group of textures whose limits it shares, by the engine's own name."""
+    lod_bias: float | None = None
+    """Mip levels that are added to the one that would be drawn: 1 halves the resolution, -1 doubles it."""
+    streaming: bool | None = None
+    """Whether mip levels are loaded when they are needed."""
+    virtual_texture: bool | None = None
+    """Whether tiles of it are loaded when they are needed."""
+    mip_generation: MipGeneration | None = None
+    """How mip levels are made; implies `mipmaps`."""
+    swizzle: str | None = None
+    """Where each channel of the texture comes from, four letters in the order of red, green, blue and alpha:
+    `r`, `g`, `b` and `a` are channels of the file, capital letters their inverses, `0` and `1` constants.
+    `rgba` is the file as it is."""
+    shape: TextureShape | None = None
+    """What the file's pixels are."""
+    platforms: dict[str, PlatformOverride] | None = None
+    """Settings of single platforms, by the engine's own names; platforms without any are left as they are.
+    `compression` and `max_size` are those of all platforms, where they say something."""
 
-    def fields(self) -> dict[str, object]:
+    def fields(self) -> dict[str, Any]:
         """Returns the fields that are set."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return _set_fields(self)
 
     def over(self, base: TextureIntent) -> TextureIntent:
-        """Returns `base` with this intent's fields replacing its own."""
-        return TextureIntent(**{**base.fields(), **self.fields()})  # type: ignore[arg-type]
+        """Returns `base` with this intent's fields replacing its own; platforms are merged one by one."""
+        merged = {**base.fields(), **self.fields()}
+        if self.platforms and base.platforms:
+            merged["platforms"] = {**base.platforms}
+            for name, own in self.platforms.items():
+                known = _set_fields(base.platforms[name]) if name in base.platforms else {}
+                merged["platforms"][name] = PlatformOverride(**{**known, **_set_fields(own)})
+        return TextureIntent(**merged)
 
     def only(self, names: frozenset[str]) -> TextureIntent:
         """Returns this intent with only the fields in `names`."""
-        return TextureIntent(**{k: v for k, v in self.fields().items() if k in names})  # type: ignore[arg-type]
+        return TextureIntent(**{k: v for k, v in self.fields().items() if k in names})
 
     def without(self, *names: str) -> TextureIntent:
         """Returns this intent without these fields."""
         return self.only(frozenset(self.fields()) - set(names))
 
     def differs(self, present: TextureIntent) -> TextureIntent:
-        """Returns the fields of this intent that differ from `present`."""
+        """Returns the fields of this intent that differ from `present`; of platforms, those that do."""
         known = present.fields()
-        return TextureIntent(**{k: v for k, v in self.fields().items() if known.get(k) != v})  # type: ignore[arg-type]
+        found = {name: value for name, value in self.fields().items() if known.get(name) != value}
+        if "platforms" in found and present.platforms is not None:
+            found["platforms"] = _differing(found["platforms"], present.platforms) or None
+        return TextureIntent(**found)
+
+
+def _differing(
+    wanted: Mapping[str, PlatformOverride], present: Mapping[str, PlatformOverride]
+) -> dict[str, PlatformOverride]:
+    found = {name: override for name, override in wanted.items() if name not in present}
+    for name in wanted.keys() & present.keys():
+        known = _set_fields(present[name])
+        own = {key: value for key, value in _set_fields(wanted[name]).items() if known.get(key) != value}
+        if own:
+            found[name] = PlatformOverride(**own)
+    return found
+
+
+def _set_fields(settings: Struct) -> dict[str, Any]:
+    return {name: value for name, value in asdict(settings).items() if value is not None}
 
 
 UseDomain = Literal["surface", "particles", "decal", "terrain", "sky", "canvas", "ui"]
@@ -131,9 +194,10 @@ class TextureUses(Struct, frozen=True, omit_defaults=True):
     uses: tuple[TextureUse, ...] = ()
     """All different uses that were found."""
     owner: str = ""
-    """The addon that writes the file or its import settings, such as a terrain editor; empty if none does.
+    """The addon that writes the file or its import settings, such as a terrain editor, or the atlas whose
+    settings replace them; empty if there is none.
 
-    Advice on such a texture would break the addon.
+    Advice on such a texture would break the addon, or change nothing.
     """
 
     def kinds(self, *bases: UseBasis) -> list[Kind]:
@@ -281,8 +345,8 @@ Code = Literal[
 CODES: tuple[str, ...] = get_args(Code)
 
 UNSETTLED = frozenset({
-    "duplicate", "grey_as_rgb", "normal_directx", "not_applied", "not_power_of_two", "packed_order",
-    "unjudged", "unknown_settings", "unlisted", "unreadable", "unremarked", "unsupported",
+    "duplicate", "grey_as_rgb", "lfs_pointer", "normal_directx", "not_applied", "not_power_of_two",
+    "packed_order", "unjudged", "unknown_settings", "unlisted", "unreadable", "unremarked", "unsupported",
 })  # fmt: skip
 """Codes of findings and reports that no import setting can fix."""
 RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)

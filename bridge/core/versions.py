@@ -107,11 +107,18 @@ def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Ch
         "{newest} supports {engine} {versions} and is used for {version}. Update PopBridge if "
         "something looks wrong.",
         engine=engine,
-        version=version,
+        # As above: `7000.0.0` instead of `7000.0.0.post1`.
+        version=version if version.post is None else version.base_version,
         newest=newest.name,
         versions=newest.versions,
     )
     return Choice(newest, exact=False, notice=notice)
+
+
+def is_newer(candidates: Iterable[Ranged], engine: str, version: Version) -> bool:
+    """Whether `version` is above the ranges of all candidates for the engine."""
+    own = [candidate for candidate in candidates if candidate.engine == engine]
+    return bool(own) and all(lowest(each.versions) <= _as_release(version) for each in own)
 
 
 def reads_older(candidate: Ranged, version: Version) -> bool:

@@ -213,7 +213,9 @@ def _opened(file: Path, reader: Reader) -> IO[bytes]:
 def _editor(adapters: Sequence[Adapter], headless: bool, reader: Reader) -> tuple[Adapter, Sequence[str]]:
     """Returns the newest adapter with an installed editor and its command, else the newest adapter."""
     able = sorted(
-        (a for a in adapters if a.editor and a.project), key=lambda a: lowest(a.versions), reverse=True
+        (a for a in adapters if a.editor and a.project),
+        key=lambda a: lowest(a.versions),
+        reverse=True,
     )
     if not able:
         raise UserError(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from accel.text import AnyText, plural, text
@@ -19,7 +17,8 @@ from bridge.doctor.machine import settings_of
 from bridge.host.host import Registry
 from bridge.paths import Paths, quoted
 from bridge.project import config
-from bridge.server.handshake import addon_of
+from bridge.project.files import is_lfs_pointer, is_read_only
+from bridge.server.handshake import addon_of, referenced_addon
 from bridge.store.addon_manifests import Manifest, Manifests, compare
 from bridge.store.database import open_readonly
 from bridge.store.roots import RootStore, is_covered, resolved_root, root_refusal
@@ -28,15 +27,13 @@ NAMED = 3
 """Files that a line names."""
 LIMIT_S = 0.8
 """Time for looking at textures; a project may have 100,000."""
-LFS = b"version https://git-lfs."
-LFS_BYTES = 1024
-"""A pointer is smaller (Git LFS specification)."""
 
 
 def steps(root: Path, paths: Paths, registry: Registry) -> Iterator[Step]:
     """Yields the checks of the project in the folder `root`."""
     yield "project.engine", lambda: engine(root, registry)
     yield "project.addon", lambda: addon(root, paths, registry)
+    yield "project.editor", lambda: editor(root, registry)
     yield "project.roots", lambda: registered(root, paths, registry)
     yield "project.access", lambda: access(root)
     yield "project.rules", lambda: rules(root)
@@ -47,6 +44,14 @@ def engine(root: Path, registry: Registry) -> Results:
     """Checks that an adapter supports the project's engine version."""
     name = "project.engine"
     several = {engine for adapter in registry.adapters if (engine := engine_of([adapter], root))}
+    if len(several) > 1:
+        yield Check(
+            name,
+            "error",
+            text("{root} is a project of several engines ({engines}).", root=root, engines=sorted(several)),
+            text("Move each project into a folder of its own."),
+        )
+        return
     found = find(registry, root)
     if found.adapter is None:
         remedy = text("Give the folder that you open in the engine's editor.")
@@ -59,19 +64,6 @@ def engine(root: Path, registry: Registry) -> Results:
             "error",
             found.notice or text("{root} isn't a project of a known engine.", root=root),
             remedy,
-        )
-        return
-    if len(several) > 1:
-        yield Check(
-            name,
-            "warning",
-            text(
-                "{root} has projects of several engines ({engines}). PopBridge uses {adapter}.",
-                root=root,
-                engines=sorted(several),
-                adapter=found.adapter.name,
-            ),
-            text("Keep each project in a folder of its own."),
         )
     elif found.notice:
         yield Check(
@@ -88,17 +80,34 @@ def engine(root: Path, registry: Registry) -> Results:
 
 
 def addon(root: Path, paths: Paths, registry: Registry) -> Results:
-    """Checks that the editor addon is installed, current and unchanged."""
+    """Checks that the editor addon is installed, current and unchanged, and that the engine loads it."""
     name, found = "project.addon", _project(registry, root)
-    if found is None or found.adapter is None:
+    if found is None or found.adapter is None or found.version is None:
         return
-    own = addon_of(found.adapter)
+    own, installer = addon_of(found.adapter), found.adapter.installer
     if own is None or not own.files:
         yield Check(name, "ok", text("{engine} has no editor addon.", engine=found.adapter.engine))
         return
+    if installer is not None and not installer.serves(found.version):
+        yield Check(name, "ok", text("{engine} has no editor addon.", engine=found.engine))
+        return
     install = f"popbridge install {found.adapter.engine} {quoted(root)}"
     difference = compare(root, _manifest(found.adapter, own))
-    if len(difference.missing) == len(own.files):
+    missing = len(difference.missing) == len(own.files)
+    reference = referenced_addon(found.adapter, root) if missing else ""
+    # Installers of plugins for 0.3.0 and older have no such method.
+    look = getattr(installer, "fault", None) if not missing or reference else None
+    fault: AnyText = look(root) if look is not None else ""
+    if fault:
+        yield Check(
+            "project.addon-loaded",
+            "error",
+            text("{engine} doesn't load the editor addon: {fault}.", engine=found.engine, fault=fault),
+            text("Run `{install}` and reopen the project.", install=install),
+        )
+    if reference:
+        yield Check(name, "ok", text("The editor addon comes from {place}.", place=reference))
+    elif missing:
         yield Check(
             name,
             "warning",
@@ -125,6 +134,25 @@ def addon(root: Path, paths: Paths, registry: Registry) -> Results:
         )
 
 
+def editor(root: Path, registry: Registry) -> Results:
+    """Checks that an editor for the project is on this machine, as `popbridge audit --with-editor` needs."""
+    name, found = "project.editor", _project(registry, root)
+    if found is None or found.adapter is None or found.adapter.batch_editor is None:
+        return
+    editors = found.adapter.batch_editor.find(root)
+    if editors:
+        yield Check(name, "ok", text("The editor is {path}.", path=editors[0]))
+        return
+    yield Check(
+        name,
+        "warning",
+        text("No editor for {engine} was found on this machine.", engine=found.engine),
+        text(
+            "Install it, or name it: `popbridge audit --with-editor --editor PATH {root}`.", root=quoted(root)
+        ),
+    )
+
+
 def _manifest(adapter: Adapter, own: Addon) -> Manifest:
     return Manifest(adapter.name, own.version, dict(own.files), own.sidecars)
 
@@ -149,6 +177,10 @@ def _project(registry: Registry, root: Path) -> Project | None:
 def registered(root: Path, paths: Paths, registry: Registry) -> Results:
     """Checks that the daemon may read the project."""
     name, path = "project.roots", resolved_root(root)
+    found = _project(registry, root)
+    if found is not None and found.adapter is None and not (root / config.NAME).exists():
+        # A folder above projects; each of them is registered by itself.
+        return
     if reason := root_refusal(path, paths.own_folders):
         yield Check(
             name,
@@ -223,10 +255,12 @@ def textures(root: Path, registry: Registry) -> Results:
     if found is None or found.support is None:
         return
     seen, is_whole = _looked_at(found)
-    conflicts = [asset.file for asset in seen if asset.broken]
-    pointers = [asset.file for asset in seen if _is_pointer(root / asset.file)]
-    beside = {folder: _beside_protected(folder) for folder in {(root / asset.file).parent for asset in seen}}
-    protected = [asset.file for asset in seen if asset.read_only or _is_beside(root / asset.file, beside)]
+    pointers = [asset.file for asset in seen if is_lfs_pointer(root / asset.file)]
+    pointers += [each.settings for each in seen if each.settings and is_lfs_pointer(root / each.settings)]
+    conflicts = [asset.file for asset in seen if asset.broken and asset.settings not in pointers]
+    protected = [
+        each.file for each in seen if each.read_only or (each.settings and is_read_only(root / each.settings))
+    ]
     if conflicts:
         yield Check(
             "project.conflicts",
@@ -244,8 +278,8 @@ def textures(root: Path, registry: Registry) -> Results:
             "project.lfs",
             "warning",
             plural(
-                "{n} texture is a Git LFS pointer, without its pixels: {files}.",
-                "{n} textures are Git LFS pointers, without their pixels: {files}.",
+                "{n} file is a Git LFS pointer, without its contents: {files}.",
+                "{n} files are Git LFS pointers, without their contents: {files}.",
                 len(pointers),
                 files=_named(pointers),
             ),
@@ -283,33 +317,6 @@ def _looked_at(project: Project) -> tuple[list[TextureAsset], bool]:
             return seen, False
         seen.append(asset)
     return seen, True
-
-
-def _is_pointer(file: Path) -> bool:
-    with suppress(OSError, ValueError):
-        found = os.stat(file)
-        if stat.S_ISREG(found.st_mode) and found.st_size < LFS_BYTES:
-            with file.open("rb") as opened:
-                return opened.read(len(LFS)) == LFS
-    return False
-
-
-def _beside_protected(folder: Path) -> set[str]:
-    """Returns the names of files beside which `NAME.EXTENSION`, such as settings, has no permission to write.
-
-    Perforce leaves files that nobody has checked out like that.
-    """
-    found = set()
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            # Not `os.access`: to an administrator everything is writable.
-            if entry.is_file() and not entry.stat().st_mode & stat.S_IWUSR:
-                found.add(entry.name.rpartition(".")[0])
-    return found
-
-
-def _is_beside(file: Path, names: Mapping[Path, set[str]]) -> bool:
-    return file.name in names[file.parent]
 
 
 def _named(files: Sequence[str]) -> list[AnyText]:

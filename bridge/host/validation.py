@@ -18,7 +18,9 @@ from accel.text import AnyText, Text, text
 from accel.workload import Batching, Params, Workload, load, to_builtins
 from bridge.api import (
     Adapter,
+    AddonInstaller,
     Advisor,
+    BatchEditor,
     EditorSupport,
     OptionLabel,
     ProjectSupport,
@@ -41,7 +43,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 SETTING = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 """Setting names that fit environment variables and TOML."""
 
-LATER = frozenset({"texture"})
+LATER = frozenset({"texture", "install_reference", "reference", "fault"})
 """Methods added after 0.1.0, which older supports lack."""
 
 
@@ -71,7 +73,9 @@ def check_adapter(adapter: Adapter) -> None:
         _known(what, "packed_channels", order, ("r", "g", "b", "a"))
         _known(what, "packed_channels", order.values(), get_args(ChannelMeaning))
     _check_support(adapter, what, "project", ProjectSupport)
-    _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
+    _check_support(adapter, what, "installer", AddonInstaller)
+    _check_support(adapter, what, "batch_editor", BatchEditor)
+    _check_support(adapter, what, "editor", ProjectSupport, AddonInstaller, EditorSupport)
 
 
 def _check_range(what: AnyText, name: str, specifier: str) -> None:
@@ -460,8 +464,10 @@ def _check_support(adapter: Adapter, what: AnyText, name: str, *protocols: type)
 
 
 def _methods(protocols: Iterable[type]) -> Iterator[str]:
-    names = (name for protocol in protocols for name in vars(protocol) if not name.startswith("_"))
-    return (name for name in names if name not in LATER)
+    known = ((name, value) for protocol in protocols for name, value in vars(protocol).items())
+    return (
+        name for name, value in known if not name.startswith("_") and name not in LATER and callable(value)
+    )
 
 
 KINDS = frozenset(get_args(Kind))
@@ -478,7 +484,13 @@ def check_version(text: object) -> None:
 def check_texture(asset: object) -> None:
     if not isinstance(asset, TextureAsset):
         raise ContractViolation(f"textures returned {asset!r:.80} instead of a TextureAsset")
-    texts = (("path", str), ("file", str), ("problem", str | Text), ("read_only", str | Text))
+    texts = (
+        ("path", str),
+        ("file", str),
+        ("problem", str | Text),
+        ("read_only", str | Text),
+        ("settings", str),
+    )
     for name, kind in texts:
         if not isinstance(value := getattr(asset, name), kind):
             raise ContractViolation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -118,14 +119,68 @@ def _is(question: Callable[[], bool]) -> bool:
         return False
 
 
-CONFLICT = "<<<<<<< "
+_CONFLICT = re.compile(r"^(?:<{7,} |>>>> ORIGINAL )", re.MULTILINE)
+"""How Git and Perforce mark a conflict; Git writes more than seven within other conflicts and for renamed
+files."""
+LFS_HEAD = "version https://git-lfs."
+LFS_BYTES = 1024
+"""A pointer is smaller (Git LFS specification)."""
+WRITABLE = 0o222
+"""Permission bits; any of them makes a file writable. Windows sets all or none."""
 MAX_BYTES = 16 << 20
 """Far more than the settings files of editors have."""
 
 
 def is_merged(text: str) -> bool:
     """Returns whether the text contains a merge conflict of version control (`<<<<<<<`)."""
-    return text.startswith(CONFLICT) or f"\n{CONFLICT}" in text
+    return _conflict(text) >= 0
+
+
+def checkout_problem(content: str) -> AnyText:
+    """Returns why a text isn't what its program wrote, and what to do; empty if it may be.
+
+    That is a merge conflict or a Git LFS pointer. `{path}` is left to be filled with the file's name. No full
+    stop follows.
+    """
+    if len(content) < LFS_BYTES and content.startswith(LFS_HEAD):
+        return text("{path} is a Git LFS pointer, not the file itself: run `git lfs pull`")
+    if (at := _conflict(content)) >= 0:
+        return text(
+            "{path} has an unresolved merge conflict in line {line}: resolve it, for example with "
+            "`git mergetool`",
+            line=content.count("\n", 0, at) + 1,
+        )
+    return ""
+
+
+def _conflict(text: str) -> int:
+    """Returns where the first conflict begins; -1 without one."""
+    found = _CONFLICT.search(text)
+    return -1 if found is None else found.start()
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Returns whether a file is a Git LFS pointer; False if it can't be read."""
+    try:
+        found = path.stat()
+        if not S_ISREG(found.st_mode) or found.st_size >= LFS_BYTES:
+            return False
+        with path.open("rb") as opened:
+            return opened.read(len(LFS_HEAD)) == LFS_HEAD.encode()
+    except (OSError, ValueError):
+        return False
+
+
+def is_read_only(path: Path) -> bool:
+    """Returns whether a file exists without permission to write, as Perforce leaves what isn't checked out.
+
+    Also for administrators, to whom everything is writable.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return False
+    return S_ISREG(found.st_mode) and not found.st_mode & WRITABLE
 
 
 def read_text(path: Path) -> str:

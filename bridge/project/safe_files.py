@@ -25,11 +25,9 @@ from accel.atomic_file import replace_file
 from accel.text import text
 from bridge.core.errors import UserError
 from bridge.paths import shared_mode
-from bridge.project.files import MAX_BYTES, naming
+from bridge.project.files import MAX_BYTES, WRITABLE, naming
 
-WRITABLE = 0o222
-"""Permission bits; any of them makes a file writable. Windows sets all or none."""
-READ_ONLY = text("it is read-only; check it out, or make it writable")
+READ_ONLY = text("it is read-only: check it out, for example with `p4 edit`, or make it writable")
 """Version control marks files that aren't checked out as read-only."""
 CHANGED = text("another program changed it at the same time; try again")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from packaging.version import Version
 
-from accel.text import AnyText
+from accel.text import AnyText, text
+from bridge.core.errors import UserError
 from bridge.core.textures import Kind, Severity, TextureUses
 
 
@@ -57,6 +58,11 @@ class TextureAsset(Struct, frozen=True):
     """
     read_only: AnyText = ""
     """Why the settings can be read but not changed, for people; empty if they can."""
+    settings: str = ""
+    """The file with the import settings, relative to the project; empty if they aren't in one of their own.
+
+    Audits say if it is read-only or a Git LFS pointer.
+    """
     as_is: bool = False
     """Whether the engine uses the file without import settings, so that none are missing."""
 
@@ -109,8 +115,11 @@ class PixelSource(Protocol):
         """
 
 
-class EditorSupport(ProjectSupport, Protocol):
-    """Also manages the engine's editors on this machine, through files and processes, without sockets."""
+class AddonInstaller(Protocol):
+    """Installs an editor addon into projects, through their files."""
+
+    def project_version(self, project: Path) -> str | None:
+        """Returns the engine version, like `ProjectSupport.project_version`."""
 
     def serves(self, version: Version) -> bool:
         """Returns whether this adapter's addon supports projects of `version`."""
@@ -124,6 +133,29 @@ class EditorSupport(ProjectSupport, Protocol):
 
     def remove(self, project: Path) -> Sequence[AssetChange]:
         """Undoes `install`. Raises UserError."""
+
+    def install_reference(self, project: Path) -> Sequence[AssetChange]:
+        """Enables the addon without copying it: the project refers to its files in this installation.
+
+        `install` and `remove` undo it. Raises UserError, also if the engine has no such references.
+        """
+        raise UserError(text("This engine's addon can't be installed by a reference. Omit `--reference`."))
+
+    def reference(self, project: Path) -> str:
+        """Returns the path or URL outside the project that it gets the addon from; empty without one."""
+        return ""
+
+    def fault(self, project: Path) -> AnyText:
+        """Returns why the engine doesn't load the installed addon, as when it is disabled; empty if it does.
+
+        It completes a sentence: "it is disabled". Files that are missing or changed don't count. Raises
+        UserError.
+        """
+        return ""
+
+
+class EditorSupport(ProjectSupport, AddonInstaller, Protocol):
+    """Also manages the engine's editors on this machine, through files and processes, without sockets."""
 
     def find_editor(self) -> Sequence[str]:
         """Returns the command of an installed editor that runs without a display; empty if there is none."""
@@ -185,6 +217,97 @@ class EditorCamera(Protocol):
 
     def remove(self) -> None:
         """Undoes `install`; the editor must have ended. Raises OSError."""
+
+
+class EditorUse(Struct, frozen=True, kw_only=True):
+    """A material's slot that uses a texture."""
+
+    slot: str
+    """The property's name, such as `_BumpMap`."""
+    shader: str = ""
+    """The shader's name; empty if unknown."""
+    kind: str = ""
+    """The kind that the slot expects, by its name in textures' intents; empty if unknown."""
+
+
+class EditorTexture(Struct, frozen=True, kw_only=True):
+    """What an editor knows of a texture."""
+
+    path: str
+    """The engine's name for it, as in `TextureAsset.path`."""
+    file: str = ""
+    """The image that it was imported from, relative to the project, with `/`; empty if that is elsewhere."""
+    asset: str = ""
+    """The file that contains the texture, relative to the project; empty if it is the image itself."""
+    picture: str = ""
+    """The name of an image with its pixels, beside the report; empty without one."""
+    options: Mapping[str, Any] | None = None
+    """The import settings, by the engine's names; None if the project's files have them."""
+    width: Annotated[int, Meta(ge=0)] = 0
+    """In the editor, pixels; 0 if unknown."""
+    height: Annotated[int, Meta(ge=0)] = 0
+    """In the editor, pixels; 0 if unknown."""
+    format: Annotated[str, Meta(max_length=80)] = ""
+    """The engine's name of the format in GPU memory; empty if unknown."""
+    memory: Annotated[int, Meta(ge=0, lt=2**50)] = 0
+    """Bytes of GPU memory on `EditorReport.platform`; 0 if unknown."""
+    used_as: Sequence[EditorUse] = ()
+    """The materials' slots that use it."""
+
+
+class EditorReport(Struct, frozen=True, kw_only=True):
+    """What a run of an editor has found."""
+
+    version: int
+    """Of this record: 1."""
+    engine: str
+    """The editor's version."""
+    platform: str = ""
+    """The engine's name of the platform that formats and memory are of."""
+    textures: Sequence[EditorTexture] = ()
+    """All that it could read."""
+    errors: Sequence[str] = ()
+    """What it couldn't read, and why."""
+
+
+class EditorCommand(Struct, frozen=True):
+    """How an editor is started."""
+
+    arguments: Sequence[str]
+    """The program and its arguments."""
+    env: Mapping[str, str] = {}
+    """Further variables of its environment."""
+
+
+class BatchEditor(Protocol):
+    """Runs an engine's editor without a window, to read what a project's files alone don't tell.
+
+    Runs must not change the project.
+    """
+
+    caches: Sequence[str] = ()
+    """The project's folders that editors may write at any time, and which aren't in version control."""
+
+    def find(self, project: Path) -> Sequence[Path]:
+        """Returns the editors on this machine for the project's version, the best first.
+
+        Raises UserError if the project's files don't tell the version.
+        """
+
+    def command(self, editor: Path, project: Path, folder: Path) -> EditorCommand:
+        """Returns the command that writes an `EditorReport` to `report.json` in `folder`, all at once.
+
+        The private folder also gets the editor's log, `editor.log`, and pictures. Raises UserError if the
+        editor can't read the project or would change it.
+        """
+
+    def failure(self, log: str) -> AnyText:
+        """Returns why a run failed, and what to do; empty if the editor's log doesn't say."""
+        return ""
+
+    def complete(self, project: Path, report: EditorReport) -> EditorReport:
+        """Returns the report with what the adapter knows of it, such as the kinds of slots."""
+        return report
 
 
 class HeadlessEditor(Protocol):

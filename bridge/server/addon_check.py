@@ -11,7 +11,7 @@ from bridge.api import Adapter, Addon
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import Identify
 from bridge.paths import quoted
-from bridge.server.handshake import addon_of
+from bridge.server.handshake import addon_of, referenced_addon
 from bridge.store.addon_manifests import Difference, Manifest, Manifests, difference
 from bridge.store.audit_log import PROGRAM, AuditLog
 
@@ -38,7 +38,7 @@ class AddonCheck:
         try:
             async with asyncio.timeout(LIMIT_S):
                 found = await asyncio.to_thread(
-                    self._compare, Path(root), identify.client.version, adapter.name, addon
+                    self._compare, Path(root), identify.client.version, adapter, addon
                 )
         except TimeoutError:
             log.info("the addon in %s isn't checked: reading it takes too long", root)
@@ -53,12 +53,14 @@ class AddonCheck:
             install=f"popbridge install {adapter.engine} {quoted(Path(root))}",
         )
 
-    def _compare(self, root: Path, version: str, adapter: str, addon: Addon) -> Difference:
-        own = Manifest(adapter, addon.version, dict(addon.files), addon.sidecars)
+    def _compare(self, root: Path, version: str, adapter: Adapter, addon: Addon) -> Difference:
+        if referenced_addon(adapter, root):
+            return Difference()
+        own = Manifest(adapter.name, addon.version, dict(addon.files), addon.sidecars)
         try:
             # For later versions of PopBridge.
             self._manifests.add(own)
-            known = self._manifests.all(adapter)
+            known = self._manifests.all(adapter.name)
         except (OSError, UserError) as error:
             log.warning("the manifests of earlier addons can't be used: %s", error)
             known = []

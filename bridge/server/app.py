@@ -15,6 +15,7 @@ from pathlib import Path
 
 from starlette.middleware import Middleware
 
+from accel.atomic_file import make_private_folder
 from accel.execution import device_router
 from accel.execution.batch_tuning import SAMPLES, BatchTuning
 from accel.execution.batching import Batcher
@@ -348,7 +349,7 @@ class Bridge:
 def _sandbox(folder: Path, settings: Settings) -> Sandbox:
     """Returns the workers' sandbox, with their folders in `folder`; removes old ones. Raises UserError."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         remove_leftovers(folder)
     except OSError as error:
         raise errors.UserError(

@@ -102,6 +102,18 @@ def addon_of(adapter: Adapter) -> Addon | None:
         return None
 
 
+def referenced_addon(adapter: Adapter, root: Path) -> str:
+    """Returns the path or URL outside the project that it gets the addon from; empty without one."""
+    try:
+        # Installers of plugins for 0.3.0 and older have no such method.
+        reference = getattr(adapter.installer, "reference", None)
+        return "" if reference is None else str(reference(root))
+    # A plugin may raise anything.
+    except (Exception, SystemExit) as error:
+        log.warning("adapter %s can't tell where the addon comes from: %r", adapter.name, error)
+        return ""
+
+
 def _release(version: str) -> str:
     return version.partition("+")[0]
 
@@ -270,7 +282,8 @@ class Handshake:
             return choice, choice.notice
         known: Sequence[str] = sorted({f"{a.engine} {a.versions}" for a in self._registry.adapters})
         return None, text(
-            "{engine} {version} is not supported: imports aren't checked. Supported: {known}.",
+            "{engine} {version} is not supported: imports aren't checked. Supported: {known}. Use one of "
+            "these versions, or update PopBridge.",
             engine=engine.name,
             version=engine.version,
             known=clauses(known),

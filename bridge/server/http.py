@@ -127,6 +127,7 @@ class HostGuard:
 
 Respond = Callable[[Request], Awaitable[Response]]
 
+REFUSED = "This token isn't valid: it is unknown, expired or revoked, or its session has ended."
 UNAUTHORISED = "Send the `http_token` of your session, or a token, as 'Authorization: Bearer TOKEN'."
 
 
@@ -167,9 +168,10 @@ class Guard:
         return Route(path, guarded, methods=[method])
 
     async def _unauthorised(self, request: Request) -> Response:
-        if "authorization" in request.headers and (wait_s := await self._door.failed(request.scope, "HTTP")):
+        sent = "authorization" in request.headers
+        if sent and (wait_s := await self._door.failed(request.scope, "HTTP")):
             return too_many_requests(wait_s)
-        return answer(401, {"message": UNAUTHORISED}, {"www-authenticate": "Bearer"})
+        return answer(401, {"message": REFUSED if sent else UNAUTHORISED}, {"www-authenticate": "Bearer"})
 
     def _proven(self, request: Request, principal: Principal, session: LiveSession | None) -> None:
         """Counts a request with a token. Raises RequestError `rate_limited`."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from accel.atomic_file import make_private_folder
 from accel.devices import Device, probe
 from accel.execution import sandbox
 from accel.text import AnyText, joined, text
@@ -280,7 +281,7 @@ class Server(uvicorn.Server):
         if file_state(path) == self._written:
             return
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             self._write(self._connection_file())
         except OSError as error:
             # It is tried again each second.

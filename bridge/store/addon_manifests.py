@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 from msgspec import Struct
 
+from accel.atomic_file import make_private_folder
 from accel.text import AnyText, text
 from bridge.core.errors import UserError
 from bridge.core.text import printable
@@ -89,7 +90,7 @@ class Manifests:
         """Signs and stores a manifest, unless it is known. Raises OSError and UserError."""
         if self.find(manifest.adapter, manifest.version) == manifest:
             return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         content = msgspec.json.encode(manifest)
         signed = _Signed(msgspec.Raw(content), self._sign(content))
         write_private(self._file(manifest.adapter, manifest.version), msgspec.json.encode(signed))

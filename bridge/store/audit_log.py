@@ -26,7 +26,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
-from accel.atomic_file import replace_file, sync_folder
+from accel.atomic_file import make_private_folder, replace_file, sync_folder
 from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
@@ -327,7 +327,7 @@ class AuditLog:
     ) -> Head:
         if act not in ACTS:
             raise ValueError(f"{act!r} is not declared in ACTS")
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(self.path.parent)
         with self._locked():
             key = self._read_key()
             anchor: Head | None

@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 from sqlite_utils import Database
 
-from accel.atomic_file import sync_folder
+from accel.atomic_file import make_private_folder, sync_folder
 from accel.text import text
 from bridge.store.database import (
     applied_migrations,
@@ -201,7 +201,7 @@ def restore(backup: Path, database: Path) -> Restored:
     No daemon may be running. Raises OSError, and sqlite3.Error for a backup that is damaged, newer than this
     PopBridge, or another program's.
     """
-    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(database.parent)
     draft = database.with_name(f".{database.name}.{uuid.uuid4().hex[:12]}")
     try:
         with contextlib.closing(open_for_inspection(backup)) as source:

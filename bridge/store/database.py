@@ -14,7 +14,7 @@ from urllib.parse import quote_from_bytes
 
 from sqlite_utils import Database, Migrations
 
-from accel.atomic_file import replace_file, sync_folder
+from accel.atomic_file import make_private_folder, replace_file, sync_folder
 from accel.text import text
 from bridge.core.errors import StoreError, UserError
 from bridge.paths import create_private
@@ -126,7 +126,7 @@ def back_up_before_migration(source: sqlite3.Connection, path: Path) -> Path:
 
 def copy_blobs(source: Path, target: Path) -> int:
     """Copies the blobs that `target` lacks and returns their number. Raises OSError."""
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(target)
     missing = sorted(
         name for name in os.listdir(source) if NAME.fullmatch(name) and not (target / name).exists()
     )
@@ -372,7 +372,7 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True, vault: Vaul
     sealed and opened with `vault`. Raises UserError if it can't be migrated, or its master key is missing,
     and is left unchanged; also raises FAILURES and OSError.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     # SQLite gives its log the same mode.
     create_private(path)
     connection = _open(path, vault)

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
+from accel.atomic_file import make_private_folder
 from accel.text import text
 from bridge.core.errors import UserError
 from bridge.paths import Paths
@@ -29,7 +30,7 @@ def create_folders(paths: Paths) -> None:
     Raises UserError for a folder that belongs to somebody else or that everybody may write to; OSError.
     """
     for folder in _folders(paths):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         if sys.platform != "win32":
             found = os.stat(folder)
             _check(folder, found)
@@ -157,7 +158,7 @@ class HomeLock:
                 if held is None or _is_at(path, held):
                     continue
                 try:
-                    self._paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    make_private_folder(self._paths.runtime)
                     self._locks[path] = _lock(path, flags)
                 except HomeInUseError:
                     return False

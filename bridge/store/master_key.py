@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 from filelock import FileLock
 from msgspec import Struct
 
-from accel.atomic_file import replace_file, sync_folder
+from accel.atomic_file import make_private_folder, replace_file, sync_folder
 from accel.text import AnyText, text
 from bridge.core.errors import UserError
 from bridge.store.encryption import KEY_BYTES, key_id, new_key
@@ -227,7 +227,7 @@ class MasterKey:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self._data)
             with self._lock:
                 yield
         except (OSError, TimeoutError) as error:
@@ -258,7 +258,7 @@ def write_keys(path: Path, keys: Sequence[bytes]) -> None:
 def _write_private(path: Path, content: str) -> None:
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(opened, "w", encoding="utf-8") as file:
             file.write(content)

@@ -9,7 +9,7 @@ import stat
 import sys
 from pathlib import Path
 
-from accel.atomic_file import sync_folder
+from accel.atomic_file import make_private_folder, sync_folder
 from accel.text import text
 from bridge.core.errors import UserError
 
@@ -50,7 +50,7 @@ def file_key(path: Path, *, create: bool = True) -> bytes:
     except FileNotFoundError:
         if not create:
             raise
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             key = secrets.token_bytes(KEY_BYTES)
             file.write(key)

@@ -13,6 +13,7 @@ from typing import cast
 from msgspec import Struct
 from sqlite_utils import Database, Migrations
 
+from accel.atomic_file import make_private_folder
 from bridge.paths import create_private
 from bridge.store.column_encryption import STATE_TABLE, has_state, seal, unseal
 from bridge.store.records import FAILURES, UnreadableRow
@@ -167,7 +168,7 @@ def open_cache(path: Path | None, version: int, tables: str) -> sqlite3.Connecti
     another version, and OSError.
     """
     if path is not None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         create_private(path)
     db = sqlite3.connect(":memory:" if path is None else path, timeout=0.5, isolation_level=None)
     try:

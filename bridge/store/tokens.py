@@ -139,6 +139,11 @@ class TokenStore:
             )
         raise unknown_token(which)
 
+    def check_free(self, name: str) -> None:
+        """Raises UserError if a token that isn't revoked has this name."""
+        if self._rows("name = ? AND revoked IS NULL", name):
+            raise UserError(name_taken(name))
+
     def create(
         self, name: str, scopes: Sequence[str], now: float, expires_s: float | None = None
     ) -> tuple[str, StoredToken]:

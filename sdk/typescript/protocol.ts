@@ -352,6 +352,8 @@ export interface PopupItem {
   detail?: string;
   /** At the row's end, for example the GPU memory that it frees. */
   value?: string;
+  /** Set on changes: the setting's own name in the engine's scripts and files, for a tooltip. */
+  key?: string;
   /** Set on problems. */
   severity?: "error" | "note" | "warning";
   /** A thumbnail: the SHA-256 of a blob, lower-case hex. */
@@ -761,6 +763,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Spec>>>> = {
     title: { kind: "str", high: 4096, required: true },
     detail: { kind: "str", high: 4096 },
     value: { kind: "str", high: 4096 },
+    key: { kind: "str", high: 4096 },
     severity: { kind: "str", choices: ["error", "note", "warning"] },
     picture: { kind: "str", digest: true },
     path: { kind: "str", high: 4096 },

@@ -15,6 +15,7 @@ from bridge.api import ImageFacts, Platform, TextureIntent, texture_bytes
 from bridge.locale import translate
 from tests.advisors.desk import WRONG, FakeEngine
 from tests.advisors.examinations import imagined
+from tests.advisors.judging import OPAQUE
 
 RIGHT = {**WRONG, "mipmaps": True, "block": True}
 VERSION = Version("1")
@@ -103,3 +104,11 @@ def test_memory_is_that_of_the_options() -> None:
     # Without its alpha channel it takes more here, so that nothing is offered.
     assert "alpha_constant" not in told
     assert advice.judge(examination, FILE, RIGHT, FakeEngine(), VERSION) != [*told.values()]
+
+
+@pytest.mark.parametrize(("adapter", "there"), [(None, True), (FakeEngine(), False)])
+def test_what_an_engine_will_decide_is_open_without_settings(adapter: FakeEngine | None, there: bool) -> None:
+    opaque = imagined(FILE, "albedo", width=1000, height=1000, entropy=7.0, alpha=OPAQUE, power_of_two=False)
+    codes = {each.code for each in advice.judge(opaque, FILE, None, adapter, VERSION)}
+    assert ({"alpha_constant", "not_power_of_two"} <= codes) is there
+    assert there or not codes

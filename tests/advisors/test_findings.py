@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from accel.texture.kinds import KINDS, Evidence
+from accel.texture.kinds import KINDS, Evidence, Kind
 from bridge.advisors.findings import DESIRED, ERROR, NOTE, WARNING, find
 from bridge.advisors.texture_facts import is_judged_by_project, name_words, texture_facts
 from bridge.core.textures import TextureIntent, TextureUse
@@ -247,6 +247,13 @@ class TestData:
             codes = found("rock_rough.png", pictures.grey(), "roughness", uses=slot, srgb_kinds=srgb_kinds)
             assert ("data_as_srgb" in codes) is there
 
+    @pytest.mark.parametrize(("other", "there"), [("albedo", False), ("emissive", False), ("height", True)])
+    def test_data_that_another_material_shows_as_colour_is_left_alone(
+        self, found: Any, other: Any, there: bool
+    ) -> None:
+        uses = [TextureUse(kinds=(kind,), domain="surface") for kind in ("ao", other)]
+        assert ("data_as_srgb" in found("wall_ao.png", pictures.grey(), "ao", uses=uses)) is there
+
     def test_packed_data_that_only_pixels_speak_for_is_left_alone(self, found: Any) -> None:
         assert "data_as_srgb" not in found("wood.png", pictures.noise(3), "packed")
         assert "data_as_srgb" in found("wood_mask.png", pictures.noise(3), "packed")
@@ -259,6 +266,14 @@ class TestData:
         assert finding.intent == TextureIntent(
             color_space="linear", channels={"r": "occlusion", "g": "roughness", "b": "metallic"}
         )
+
+    @pytest.mark.parametrize(("domain", "there"), [("canvas", False), ("ui", False), ("surface", True)])
+    def test_masks_of_2d_are_tuned_by_eye_as_they_are(self, found: Any, domain: Any, there: bool) -> None:
+        pictured: dict[Kind, Pixels] = {"packed": pictures.noise(3), "ao": pictures.grey()}
+        for kind, pixels in pictured.items():
+            uses = [TextureUse(kinds=(kind, "sprite"), domain=domain)]
+            file = "coral_mask.png" if kind == "packed" else "coral_ao.png"
+            assert ("data_as_srgb" in found(file, pixels, kind, uses=uses)) is there
 
     def test_masks_that_srgb_leaves_as_they_are_are_left_alone(self, found: Any) -> None:
         assert "data_as_srgb" not in found("rock_ao.png", pictures.mask(), "ao")
@@ -347,6 +362,11 @@ def test_grey_in_three_channels_is_a_note(found: Any) -> None:
     assert (finding.rank, finding.applicable, finding.values) == (NOTE, False, {"channels": 3})
     assert not found("thing.png", pictures.grey(), None)
     assert not found("icon.png", np.dstack([grey, pictures.noise(1)]), None), "white with an outline"
+
+
+def test_a_baked_environment_is_stored_as_the_engine_does(found: Any) -> None:
+    grey = np.repeat(pictures.grey(), 3, axis=2)
+    assert "grey_as_rgb" not in found("ReflectionProbe-0.png", grey, "environment", kind="environment")
 
 
 def test_grey_of_a_palette_is_stored_in_one_channel(tmp_path: Path) -> None:
@@ -441,3 +461,22 @@ def test_each_want_is_about_a_field_that_there_is() -> None:
     wants = [want for wants in DESIRED.values() for want in wants]
     assert {want.field for want in wants} <= ALL
     assert set(DESIRED) == {"color", "normal", "data", "packed", "emissive", "flat", "environment"}
+
+
+def test_one_colour_has_no_edges_that_blocks_could_smear(found: Any) -> None:
+    plain = np.full((20, 20, 4), 77, np.uint8)
+    for pixels, there in (
+        (plain, False),
+        (np.dstack([pictures.noise(3, 20) // 128 * 255, plain[..., 3:]]), True),
+    ):
+        said = found("ui/bar.png", pixels, "ui", kind="ui", compression="block", filter="nearest")
+        assert ("pixel_art_blocks" in said) is there
+
+
+def test_a_mask_in_one_channel_is_no_colour(found: Any) -> None:
+    colors = pictures.noise(3)
+    masks = np.dstack([colors[..., 0], np.zeros((128, 128, 2), np.uint8)])
+    slot = [TextureUse(kinds=("albedo",), slot="_MainTex", domain="surface")]
+    for pixels, there in ((colors, True), (masks, False)):
+        told = found("corners_id_albedo.png", pixels, "albedo", uses=slot, color_space="linear")
+        assert ("color_as_linear" in told) is there

@@ -67,6 +67,14 @@ class TestMipmaps:
         codes = imagine("ui/a.png", "ui", facts, uses=uses, compression="lossless")
         assert ("ui_mipmaps" in codes) is there
 
+    @pytest.mark.parametrize(
+        ("width", "height", "there"), [(16, 16, False), (128, 24, False), (128, 32, True)]
+    )
+    def test_mipmaps_of_small_icons_cost_nothing(self, width: int, height: int, there: bool) -> None:
+        facts = {"width": width, "height": height}
+        for kind in ("ui", None):
+            assert ("ui_mipmaps" in imagine("ui/a.png", kind, facts, kind="ui")) is there
+
     def test_trilinear_filtering_is_chosen_for_the_mipmaps(self) -> None:
         for kind in ("ui", None):
             assert "ui_mipmaps" in imagine("ui/a.png", "ui", {"width": 64}, kind="ui")

@@ -134,6 +134,8 @@ class TestList:
                 ("mipmaps", off, on),
             )
         ]
+        keys = [leaf.key for item in bench.asking.items for leaf in leaves(item)]
+        assert keys == ["normal_map", "srgb", "mipmaps"]
 
     async def test_an_adapter_whose_labels_fail_gets_raw_names(self, bench: Bench) -> None:
         class Failing(FakeEngine):

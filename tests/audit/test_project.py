@@ -52,29 +52,55 @@ def test_an_older_version_is_read_by_the_nearest_adapter_with_a_notice(
     assert found.adapter is not None and found.notice.values["name"] == found.adapter.name == adapter
 
 
+def write(project: Path, file: str, content: str) -> None:
+    (project / file).parent.mkdir(parents=True, exist_ok=True)
+    (project / file).write_text(content, encoding="utf-8")
+
+
+UNITY = "ProjectSettings/ProjectVersion.txt"
+
+
 @pytest.mark.parametrize(
-    ("config", "version"),
+    ("file", "content", "adapter", "version"),
     [
-        # Nothing that is written for Godot 4 is right for it.
-        ("config_version=6\n", "5.0"),
-        ('config_version=5\n[application]\nconfig/features=PackedStringArray("5.1")\n', "5.1"),
+        ("project.godot", "config_version=6\n", "godot4", "5.0"),
+        (
+            "project.godot",
+            'config_version=5\n[application]\nconfig/features=PackedStringArray("5.1")\n',
+            "godot4",
+            "5.1",
+        ),
+        (UNITY, "m_EditorVersion: 6000.9.1f1\n", "unity6_3", "6000.9.1"),
+        (UNITY, "m_EditorVersion: 7000.0.0a5\n", "unity6_3", "7000.0.0a5"),
+        (UNITY, "m_EditorVersion: 7000.0.3f1\n", "unity6_3", "7000.0.3"),
     ],
 )
-def test_a_version_that_nothing_serves_is_audited_as_files_and_says_so(
-    tmp_path: Path, registry: host.Registry, config: str, version: str
+def test_a_version_above_all_ranges_gets_the_newest_adapter_and_a_notice(
+    tmp_path: Path, registry: host.Registry, file: str, content: str, adapter: str, version: str
 ) -> None:
-    (tmp_path / "project.godot").write_text(config, encoding="utf-8")
-    (tmp_path / "a.png").write_bytes(b"png")
+    write(tmp_path, file, content)
     found = find(registry, tmp_path)
-    assert found.engine == "" and found.notice.values["version"] == version
+    assert found.adapter is not None and found.adapter.name == adapter and not found.exact
+    assert (str(found.notice.values["version"]), found.notice.values["newest"]) == (version, adapter)
+
+
+def test_a_version_that_nothing_serves_is_audited_as_files_and_says_what_is_served(
+    tmp_path: Path, registry: host.Registry
+) -> None:
+    write(tmp_path, UNITY, "m_EditorVersion: 4.7.2f1\n")
+    write(tmp_path, "a.png", "png")
+    found = find(registry, tmp_path)
+    assert found.engine == "" and found.notice.values["version"] == "4.7.2f1"
+    assert str(found.notice.values["oldest"]) == "2021.3"
+    assert found.notice.values["supported"][0] == ">=2021.3,<2022.1"
     assert [asset.file for asset in found.textures()] == ["a.png"]
 
 
-def test_a_version_that_nothing_serves_names_those_that_are_served(
-    tmp_path: Path, registry: host.Registry
-) -> None:
-    (tmp_path / "project.godot").write_text("config_version=6\n", encoding="utf-8")
-    assert find(registry, tmp_path).notice.values["supported"] == [">=3.5,<4", ">=4.2,<5"]
+def test_a_folder_of_two_engines_is_an_error_that_names_both(tmp_path: Path, registry: host.Registry) -> None:
+    write(tmp_path, UNITY, "m_EditorVersion: 6000.0.76f1\n")
+    write(tmp_path, "project.godot", "config_version=5\n")
+    with pytest.raises(UserError, match=r"godot 4.*unity 6000\.0\.76f1"):
+        find(registry, tmp_path)
 
 
 @pytest.mark.parametrize(

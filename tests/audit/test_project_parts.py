@@ -240,11 +240,12 @@ async def test_what_vanishes_before_it_is_listed_is_refused_too(
 async def test_a_part_of_a_project_that_nothing_serves_is_audited_as_files_and_says_so(
     game: Path, run: Any, part: str
 ) -> None:
-    (game / "project.godot").write_text("config_version=6\n", encoding="utf-8")
+    old = 'config_version=3\n[application]\nconfig/features=PackedStringArray("2.1")\n'
+    (game / "project.godot").write_text(old, encoding="utf-8")
     put(game, "art/a.png", "albedo")
     told = await run(game / part)
     assert (told.engine, told.part, told.kinds) == ("", part, {"albedo": 1})
-    assert told.notices[1].values["version"] == "5.0"
+    assert told.notices[1].values["version"] == "2.1"
 
 
 class TestFilesAlone:

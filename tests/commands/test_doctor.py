@@ -106,6 +106,23 @@ class TestMachine:
         assert found["machine.folders"][0]["status"] == expected
         assert home.stat().st_mode & 0o777 == mode
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+    def test_folders_that_commands_make_before_the_daemon_are_private(
+        self, checks: Any, popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home = tmp_path / "above/popbridge"
+        monkeypatch.setenv("POPBRIDGE_HOME", str(home))
+        game = unity_game(tmp_path / "game")
+        mask = os.umask(0o022)
+        try:
+            popbridge("audit", str(game), "--workers", "1", "--quiet")
+        finally:
+            os.umask(mask)
+        folders = [path for path in (tmp_path / "above").rglob("*") if path.is_dir()]
+        assert len(folders) > 1
+        assert all(folder.stat().st_mode & 0o077 == 0 for folder in [home.parent, *folders])
+        assert {each["status"] for each in checks()[1]["machine.folders"]} == {"ok"}
+
     def test_a_file_in_place_of_a_folder(self, checks: Any, home: Path) -> None:
         home.write_text("", "utf-8")
         _, found = checks()
@@ -320,6 +337,43 @@ class TestProject:
         (found,) = checks(str(castle))[1]["project.addon"]
         assert found["status"] == "warning" and "0.0.9" in found["found"]
 
+    def test_an_addon_that_the_engine_does_not_load(
+        self, checks: Any, popbridge: Any, castle: Path, tmp_path: Path
+    ) -> None:
+        unity = unity_game(tmp_path / "unity", only=["none"])
+        (unity / "Packages").mkdir()
+        manifest = unity / "Packages/manifest.json"
+        manifest.write_text('{"dependencies": {}}', "utf-8")
+        for engine, root in (("godot", castle), ("unity", unity)):
+            assert popbridge("install", engine, str(root))[0] == 0
+            assert "project.addon-loaded" not in checks(str(root))[1]
+        (castle / "project.godot").write_text(GODOT.format(version="4.3"), "utf-8")
+        (unity / "Assets/PopBridge").mkdir(parents=True)
+        (unity / "Assets/PopBridge/package.json").write_text('{"name": "com.popbridge.editor"}', "utf-8")
+        for root in (castle, unity):
+            code, found = checks(str(root))
+            assert code == 1 and status(found, "project.addon-loaded") == "error"
+            assert status(found, "project.addon") == "ok"
+
+    def test_an_addon_from_elsewhere(self, checks: Any, popbridge: Any, tmp_path: Path) -> None:
+        root = unity_game(tmp_path / "unity", only=["none"])
+        (root / "Packages").mkdir()
+        (root / "Packages/manifest.json").write_text('{"dependencies": {}}', "utf-8")
+        assert status(checks(str(root))[1], "project.addon") == "warning"
+        assert popbridge("install", "unity", str(root), "--reference")[0] == 0
+        found = checks(str(root))[1]
+        assert status(found, "project.addon") == "ok" and "project.addon-loaded" not in found
+        assert "com.popbridge.editor" in found["project.addon"][0]["found"]
+
+    def test_a_version_without_an_addon(self, checks: Any, tmp_path: Path) -> None:
+        root = unity_game(tmp_path / "unity", "2021.3.45f1", only=["none"])
+        (root / "ProjectSettings/ProjectVersion.txt").write_text("m_EditorVersion: 2019.4.40f1\n", "utf-8")
+        assert status(checks(str(root))[1], "project.addon") == "ok"
+
+    def test_a_folder_above_projects_needs_no_root(self, checks: Any, castle: Path) -> None:
+        found = checks(str(castle.parent))[1]
+        assert status(found, "project.engine") == "error" and "project.roots" not in found
+
     @pytest.mark.parametrize("version", ["2.1", "99.1"])
     def test_versions_that_arent_known(self, checks: Any, castle: Path, version: str) -> None:
         (castle / "project.godot").write_text(
@@ -336,8 +390,8 @@ class TestProject:
     def test_two_engines_in_one_folder(self, checks: Any, castle: Path) -> None:
         unity_game(castle, only=["none"])
         (found,) = checks(str(castle))[1]["project.engine"]
-        assert found["status"] == "warning"
-        assert all(name in found["found"] for name in ("godot, unity", "godot4"))
+        assert found["status"] == "error"
+        assert "godot, unity" in found["found"] and found["remedy"]
 
     def test_conflicts_pointers_and_write_protection(self, checks: Any, castle: Path) -> None:
         add_texture(castle, "merged.png", settings=IMPORT + CONFLICT)

@@ -112,11 +112,26 @@ class TestInstall:
         code, out, _ = popbridge("install", "acme")
         assert code == 0 and str(project) in out and (project / "addon2.txt").exists()
 
+    def test_the_files_of_a_project_tell_its_engine(self, popbridge: Any, project: Path) -> None:
+        code, out, _ = popbridge("install", str(project), "--json")
+        assert code == 0 and json.loads(out) == {"path": "addon2.txt", "what": "created"}
+        (project / "project.godot").write_text("config_version=5\n", "utf-8")
+        code, _, err = popbridge("install", str(project))
+        assert code == 2 and one_line(err)
+        assert all(f"popbridge install {each} {quoted(project)}" in err for each in ("acme", "godot"))
+        # Whoever names one is only warned.
+        code, out, err = popbridge("install", "acme", str(project), "--json")
+        assert code == 0 and json.loads(out)["what"] == "unchanged" and "acme, godot" in err
+
+    def test_an_engine_without_references_says_so(self, popbridge: Any, project: Path) -> None:
+        code, _, err = popbridge("install", "acme", str(project), "--reference")
+        assert code == 2 and one_line(err) and not (project / "addon2.txt").exists()
+        assert popbridge("install", "acme", str(project), "--reference", "--remove")[0] == 2
+
     def test_an_unknown_engine_is_told_with_those_that_are_known(self, popbridge: Any, project: Path) -> None:
         code, _, err = popbridge("install", "frostbite", str(project))
         assert code == 2 and one_line(err)
-        # Not unity, which has no addon.
-        assert "'frostbite'" in err and ": acme, godot, unreal. " in err
+        assert "'frostbite'" in err and ": acme, godot, unity, unreal. " in err
         assert "acme-import, acme-raises, acme-records, acme-typo" in err and "`popbridge plugins`" in err
 
     def test_a_folder_without_a_project_a_missing_one_and_a_foreign_version_are_told(
@@ -178,23 +193,33 @@ class TestInstall:
 
         monkeypatch.setattr(AcmeAdapter, "editor", property(lambda self: None))
         with pytest.raises(UserError, match="acme has no editor addon"):
-            install.find_editor(host.load(), "acme", project)
+            install.find_installer(host.load(), "acme", project)
 
+    @pytest.fixture
+    def audited(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Acme has projects, but no addon."""
+        from acme_plugin.good import AcmeAdapter
+
+        monkeypatch.setattr(AcmeAdapter, "editor", property(lambda self: None))
+        monkeypatch.setattr(AcmeAdapter, "project", property(lambda self: FakeEditor(2)))
+
+    @pytest.mark.usefixtures("audited")
     def test_an_engine_whose_projects_can_be_audited_without_one_is_told_that(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"`popbridge audit .*`"):
-            install.find_editor(host.load(), "unity", tmp_path)
+            install.find_installer(host.load(), "acme", tmp_path)
 
     @pytest.mark.parametrize(
         ("name", "flags", "says"),
         [
             ("my game", [], '`popbridge audit "{}"`' if os.name == "nt" else "`popbridge audit '{}'`"),
             ("gone", [], "{} isn't a folder."),
-            ("my game", ["--remove"], "unity has no editor addon yet.\n"),
+            ("my game", ["--remove"], "acme has no editor addon yet.\n"),
         ],
     )
+    @pytest.mark.usefixtures("audited")
     def test_where_there_is_no_addon_what_is_to_be_typed_can_be_typed(
         self, popbridge: Any, tmp_path: Path, name: str, flags: list[str], says: str
     ) -> None:
         (tmp_path / "my game").mkdir()
-        code, _, err = popbridge("install", "unity", str(tmp_path / name), *flags)
+        code, _, err = popbridge("install", "acme", str(tmp_path / name), *flags)
         assert code == 2 and one_line(err) and says.format(tmp_path / name) in err

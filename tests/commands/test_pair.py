@@ -90,6 +90,7 @@ def test_an_address_that_is_none_or_answers_nothing_is_refused(
 ) -> None:
     done = join(device, *arguments, typed="00000000\n")
     assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "Code" not in done.stdout + done.stderr
 
 
 def test_a_machine_with_a_daemon_of_its_own_joins_none(daemon: ProcessDaemon, address: str) -> None:

@@ -72,7 +72,7 @@ async def test_what_is_made_without_a_daemon_lets_in_later_and_not_once_it_is_re
     try:
         async with await Client.connect(running.paths.connection_file, token=tokens[0]) as client:
             assert client.ready.scopes == ["tool"]
-        with pytest.raises(UserError, match="4014"):
+        with pytest.raises(UserError, match="revoked"):
             await Client.connect(running.paths.connection_file, token=tokens[1])
     finally:
         running.stop()

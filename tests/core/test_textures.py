@@ -12,6 +12,7 @@ from bridge.core.textures import (
     FLAT_KINDS,
     LINEAR_KINDS,
     MATERIAL_KINDS,
+    PlatformOverride,
     TextureIntent,
     TextureUse,
     TextureUses,
@@ -30,7 +31,16 @@ SUBSETS = st.frozensets(st.sampled_from(NAMES))
 def test_over_takes_each_point_from_the_upper_where_it_says_something(
     upper: TextureIntent, base: TextureIntent
 ) -> None:
-    assert upper.over(base).fields() == {**base.fields(), **upper.fields()}
+    found = upper.over(base)
+    rest = found.without("platforms").fields()
+    assert rest == {**base.without("platforms").fields(), **upper.without("platforms").fields()}
+    ours, theirs, merged = upper.platforms or {}, base.platforms or {}, found.platforms or {}
+    assert (found.platforms is None) == (upper.platforms is None and base.platforms is None)
+    assert merged.keys() == ours.keys() | theirs.keys()
+    for name, override in merged.items():
+        for field in ("max_size", "compression"):
+            known = [getattr(each[name], field) for each in (ours, theirs) if name in each]
+            assert getattr(override, field) == next((value for value in known if value is not None), None)
 
 
 @given(INTENTS, INTENTS, INTENTS)
@@ -61,6 +71,16 @@ def test_only_keeps_the_named_points(
     assert intent.only(some).only(others) == intent.only(some & others)
     assert intent.only(frozenset(NAMES)) == intent
     assert intent.only(some).over(intent) == intent
+
+
+def test_of_platforms_only_what_differs_is_wanted() -> None:
+    present = TextureIntent(platforms={"a": PlatformOverride(max_size=512, compression="block")})
+    same = TextureIntent(platforms={"a": PlatformOverride(max_size=512)})
+    assert same.differs(present) == EMPTY
+    both = {"a": PlatformOverride(max_size=256, compression="block"), "b": PlatformOverride(max_size=512)}
+    assert TextureIntent(platforms=both).differs(present).platforms == {
+        "a": PlatformOverride(max_size=256), "b": PlatformOverride(max_size=512),
+    }  # fmt: skip
 
 
 def test_a_false_or_zero_is_something_said() -> None:

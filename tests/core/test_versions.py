@@ -10,7 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from bridge.core.errors import UserError
-from bridge.core.versions import VersionScheme, choose, contains, lowest, overlap, reads_older
+from bridge.core.versions import VersionScheme, choose, contains, is_newer, lowest, overlap, reads_older
 
 SCHEME = VersionScheme("acme", {"dev": ".dev", "alpha": "a", "beta": "b", "rc": "rc", "final": ""})
 
@@ -97,6 +97,19 @@ def test_a_version_that_nothing_is_made_for_gets_the_newest_older_adapter_and_a_
     assert (choice.adapter.name, choice.exact) == (name, False)
     assert version in choice.notice
     assert name in choice.notice
+
+
+@pytest.mark.parametrize(
+    ("version", "newer"), [("5.0", True), ("4.2", True), ("4.1", False), ("3.6", False), ("1.0", False)]
+)
+def test_a_version_is_newer_if_no_range_begins_above_it(version: str, newer: bool) -> None:
+    assert is_newer([OLD, CAPPED, OTHER], "acme", Version(version)) is newer
+    assert not is_newer([OLD], "unknown", Version(version))
+
+
+def test_the_notice_names_a_release_without_the_segments_of_its_scheme() -> None:
+    choice = choose([OLD], "acme", Version("9.1.post3"))
+    assert choice is not None and str(choice.notice.values["version"]) == "9.1"  # type: ignore[union-attr]
 
 
 def test_an_engine_that_is_too_old_or_unknown_gets_none() -> None:

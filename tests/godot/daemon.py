@@ -21,8 +21,8 @@ from bridge.core.messages import MAX_FRAME, MAX_INLINE, PROTOCOL, SUBPROTOCOL_MS
 from bridge.server.access.certificates import Leaf
 from bridge.server.access.tls import server_context
 
-WAIT_S = 30.0
-DEADLINE_MS = 30_000
+WAIT_S = 120.0
+DEADLINE_MS = 120_000
 NONCE = "5e" * 16
 POPUP: dict[str, Any] = {
     "type": "popup",

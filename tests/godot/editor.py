@@ -13,7 +13,8 @@ from bridge_godot.support import GodotSupport
 from tests.godot.engine import Engine
 
 STOP_S = 10.0
-WAIT_S = 30.0
+WAIT_S = 120.0
+"""Beside other tests, an editor may take half a minute to start."""
 
 
 class Project:

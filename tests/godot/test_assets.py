@@ -94,7 +94,8 @@ def test_settings_that_are_not_checked_out_are_told_and_left_alone(tmp_path: Pat
         tmp_path, [{"path": "res://rock.png", "options": {"mipmaps/generate": True}}]
     )
     assert [error["message"] for error in done["errors"]] == [
-        "rock.png.import can't be written: it is read-only; check it out, or make it writable."
+        "rock.png.import can't be written: it is read-only: check it out, for example with `p4 edit`, or "
+        "make it writable."
     ]
     assert settings.read_text(encoding="utf-8") == TEXT and len(list(tmp_path.iterdir())) == 2
     settings.chmod(0o644)

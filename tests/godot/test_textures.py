@@ -29,6 +29,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "process/fix_alpha_border": True, "process/premult_alpha": False,
         "process/normal_map_invert_y": False, "process/hdr_as_srgb": False,
         "process/hdr_clamp_exposure": False, "process/size_limit": 0, "detect_3d/compress_to": 1,
+        "process/channel_remap/red": 0, "process/channel_remap/green": 1, "process/channel_remap/blue": 2,
+        "process/channel_remap/alpha": 3,
     },
 }  # fmt: skip
 """What the editors themselves write for a new texture."""
@@ -37,7 +39,7 @@ ADAPTERS = [(Godot3(), Version("3.6")), (Godot4(), Version("4.2")), (Godot4(), V
 both = pytest.mark.parametrize(("adapter", "version"), ADAPTERS, ids=["3.6", "4.2", "4.6"])
 
 
-_values = st.booleans() | st.integers(-1, 5) | st.none() | st.just("") | st.just([1]) | st.floats()
+_values = st.booleans() | st.integers(-1, 11) | st.none() | st.just("") | st.just([1]) | st.floats()
 
 
 def _options(adapter: Adapter) -> st.SearchStrategy[dict[str, Any]]:
@@ -91,6 +93,9 @@ def test_only_declared_fields_are_expressible(
          {"process/premult_alpha": True, "process/size_limit": 2048}),
         (TextureIntent(alpha="none"), {"process/fix_alpha_border": False}),
         (TextureIntent(color_space="linear", wrap="repeat"), {}),
+        (TextureIntent(swizzle="rGb1"),
+         {"process/channel_remap/green": 5, "process/channel_remap/alpha": 10}),
+        (TextureIntent(swizzle="rgba", shape="cube", streaming=True, group="x", lod_bias=1.0), {}),
     ],
 )  # fmt: skip
 def test_godot_4_gets_its_own_names(intent: TextureIntent, change: dict[str, Any]) -> None:
@@ -112,6 +117,15 @@ def test_godot_4_gets_its_own_names(intent: TextureIntent, change: dict[str, Any
 )  # fmt: skip
 def test_godot_3_gets_its_own_names(intent: TextureIntent, change: dict[str, Any]) -> None:
     assert Godot3().compile_texture(intent, DEFAULTS["godot3"], Version("3.6")) == change
+
+
+def test_channels_are_swizzled_since_4_5() -> None:
+    wanted, present = TextureIntent(swizzle="rrr1"), DEFAULTS["godot4"]
+    assert Godot4().compile_texture(wanted, present, Version("4.4")) == {}
+    assert Godot4().expressible(wanted, Version("4.5")) == wanted
+    unused = {f"process/channel_remap/{channel}": 8 for channel in ("red", "green", "blue", "alpha")}
+    assert Godot4().read_texture(unused, Version("4.6")).swizzle == "0001"
+    assert Godot4().compile_texture(TextureIntent(swizzle="0001"), unused, Version("4.6")) == {}
 
 
 @both

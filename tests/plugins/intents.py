@@ -14,6 +14,11 @@ def _choices(annotation: Any) -> st.SearchStrategy[Any]:
     return st.none() | st.sampled_from(annotation.__args__)
 
 
+_OVERRIDES = st.builds(
+    textures.PlatformOverride,
+    max_size=st.none() | st.sampled_from([0, 32, 1000, 2048]),
+    compression=_choices(textures.Compression),
+)
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "kind": _choices(textures.Kind),
     "color_space": _choices(textures.ColorSpace),
@@ -28,6 +33,17 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "channels": st.none() | st.just({"r": "occlusion"}),
     "mip_filter": _choices(textures.Filter),
     "excludes": _choices(textures.Kind),
+    # Names of groups and platforms of some engine, and such as none has.
+    "group": st.none()
+    | st.sampled_from(["TEXTUREGROUP_UI", "TEXTUREGROUP_PIXELS2D", "TEXTUREGROUP_BOKEH", "", "Rocks"]),
+    "lod_bias": st.none() | st.sampled_from([0.0, 1.0, -2.0, 0.5, 100.0]) | st.floats(),
+    "streaming": st.none() | st.booleans(),
+    "virtual_texture": st.none() | st.booleans(),
+    "mip_generation": _choices(textures.MipGeneration),
+    "swizzle": st.none() | st.text(textures.SWIZZLE_SOURCES, min_size=4, max_size=4) | st.just("rg"),
+    "shape": _choices(textures.TextureShape),
+    "platforms": st.none()
+    | st.dictionaries(st.sampled_from(["Android", "iPhone", "Server", "toaster"]), _OVERRIDES, max_size=2),
 }
 # A field that is added later is to be tried by all of them.
 assert _FIELDS.keys() == set(TextureIntent.__struct_fields__)

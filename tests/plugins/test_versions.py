@@ -9,14 +9,14 @@ from packaging.version import Version
 
 from bridge.api import VersionScheme
 from bridge_godot.project import SCHEME as GODOT
-from bridge_unity.plugin import SCHEME as UNITY
+from bridge_unity.versions import SCHEME as UNITY
 from bridge_unreal.versions import SCHEME as UNREAL
 
 IN_ORDER: list[tuple[VersionScheme, list[str]]] = [
     (UNITY, [
         "2017.4.40f1", "2021.3.45a1", "2021.3.45b12", "2021.3.45f1", "2021.3.45f2", "2021.3.45f10",
         "2021.3.45p1", "2021.3.45p2", "2022.3.62f1", "6000.0.76f1", "6000.3.2f1", "6000.5.0a9",
-        "6000.5.0b4", "6000.5.0f1",
+        "6000.5.0b4", "6000.5.0f1", "6000.7.0a1", "7000.0.0a5", "7000.0.1f1",
     ]),
     (UNREAL, [
         "4.26.2-15973114+++UE4+Release-4.26", "4.27.2-18319896+++UE4+Release-4.27",
@@ -49,6 +49,7 @@ def test_versions_compare_in_the_engines_own_order(scheme: VersionScheme, older:
         (UNITY, "2021.3.45f1", "2021.3.45"),
         (UNITY, "2022.3.62f1c1", "2022.3.62"),
         (UNITY, "6000.5.0b4", "6000.5.0"),
+        (UNITY, "7000.0.0a5", "7000.0.0"),
         (UNREAL, "4.27.2-18319896+++UE4+Release-4.27", "4.27.2"),
         (UNREAL, "5.0.0-preview2", "5.0.0"),
         (GODOT, "3.6.stable.official", "3.6"),

@@ -82,6 +82,8 @@ def roots(paths: Paths) -> list[str]:
 
 def test_tokens(paths: Paths, either: ThreadDaemon | None, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["tokens", "create", "ci", "--scope", "tool"]) == 0
+    # What is refused leaves no entry.
+    assert cli.main(["tokens", "create", "ci", "--scope", "tool"]) != 0
     with unwritable(paths):
         for words in (["create", "evil", "--scope", "admin"], ["rotate", "ci"], ["revoke", "ci"]):
             assert cli.main(["tokens", *words]) != 0
@@ -89,7 +91,6 @@ def test_tokens(paths: Paths, either: ThreadDaemon | None, capsys: pytest.Captur
     assert tokens(paths) == [("ci", True)]
     assert cli.main(["tokens", "rotate", "ci"]) == 0
     assert cli.main(["tokens", "revoke", "ci"]) == 0
-    # What is refused for another reason leaves no entry.
     assert cli.main(["tokens", "revoke", "ci"]) != 0
     who = "local" if either else "local user"
     assert told(paths, "act", "subject", "principal") == [
@@ -164,6 +165,8 @@ def test_certificates(paths: Paths) -> None:
     with unwritable(paths):
         assert cli.main(["certs", "init"]) == 2
         assert not paths.certificates.exists()
+    assert cli.main(["certs", "init", "--name", "not a name"]) == 2
     assert cli.main(["certs", "init"]) == 0
+    assert cli.main(["certs", "init"]) == 2
     assert cli.main(["certs", "renew"]) == 0
     assert [act for (act,) in told(paths, "act")] == ["certificate.create", "certificate.renew"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,8 +42,7 @@ def test_help_is_printed_and_nothing_is_installed_or_run(
     assert "usage: python tools/dev.py" in capsys.readouterr().out
 
 
-BESIDE, EDITORS = "not engine and not alone", "engine or alone"
-ALONE = "tests that run alone"
+BESIDE, EDITORS, ALONE = "tests", "tests, also in editors", "tests that run alone"
 LINTS = ["format", "lint", "types", "unsafe calls", "advisories"]
 
 
@@ -56,6 +56,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return 0
 
     monkeypatch.setattr(dev, "run", run)
+    monkeypatch.setattr(dev, "start", lambda command, env: run(command, env))
+    monkeypatch.setattr(dev, "finish", lambda status: status)
     monkeypatch.setattr(dev, "install", lambda *_, **__: None)
     return ran
 
@@ -69,9 +71,9 @@ def test_arguments_of_pytest_arrive_in_their_order(commands: list[list[str]]) ->
 @pytest.mark.parametrize(
     ("given", "installs", "runs"),
     [
-        ([], False, [*LINTS, "tests", ALONE]),
-        (["--coverage"], False, [*LINTS, "tests", ALONE, "coverage of bridge/core"]),
-        (["--engines"], True, [*LINTS, "tests", "tests in editors"]),
+        ([], False, [*LINTS, BESIDE, ALONE]),
+        (["--coverage"], False, [*LINTS, BESIDE, ALONE, "coverage of bridge/core"]),
+        (["--engines"], True, [*LINTS, EDITORS, ALONE]),
     ],
 )
 def test_packages_of_the_system_are_installed_only_for_engines(
@@ -87,28 +89,57 @@ def test_packages_of_the_system_are_installed_only_for_engines(
     assert [line.partition("] ")[2].rpartition(" (")[0] for line in lines] == runs
 
 
-@pytest.mark.parametrize(("most", "editors"), [(1, 0), (0, 1), (-11, 0), (0, 0)])
-def test_editors_are_tested_by_themselves_and_whatever_else_fails(
-    monkeypatch: pytest.MonkeyPatch, most: int, editors: int
+@pytest.mark.parametrize(
+    ("lint", "most", "alone"), [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, -11, 0), (0, 0, 0), (3, 1, 0)]
+)
+def test_all_tests_run_whatever_else_fails(
+    monkeypatch: pytest.MonkeyPatch, lint: int, most: int, alone: int
 ) -> None:
     commands = []
 
     def ends(command: list[str], env: Any) -> int:
         commands.append(command[2:])
-        return most if BESIDE in command else editors if EDITORS in command else 0
+        return (
+            lint if command[2] == "mypy" else most if "-n" in command else alone if "alone" in command else 0
+        )
 
     monkeypatch.setattr(dev, "run", ends)
+    monkeypatch.setattr(dev, "start", ends)
+    monkeypatch.setattr(dev, "finish", lambda status: status)
     # Below 0 on POSIX: by a signal.
-    assert dev.run_parts(list(dev.parts(engines=True, coverage=True)), {}) == (most or editors)
+    assert dev.run_parts(list(dev.parts(engines=True, coverage=True)), {}) == (lint or most or alone)
     first, second, *rest = commands[len(LINTS) :]
-    assert BESIDE in first and "-n" in first
-    assert EDITORS in second and "-n" not in second
+    assert "not alone" in first and "-n" in first
+    assert "alone" in second and "-n" not in second
     assert "--cov-append" in second, "what both parts cover is counted together"
-    if most or editors:
+    if lint or most or alone:
         assert rest == []
     else:
         (core,) = rest
         assert {"--include=bridge/core/*", "--fail-under=100"} <= set(core)
+
+
+def test_what_runs_beside_the_tests_is_printed_before_them_and_fails_the_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, lines in {
+        "pytest": "open('ran', 'w'); print('tests said this')",
+        "late": "import os, time\n"
+        "while not os.path.exists('ran'): time.sleep(0.01)\n"
+        "print('a lint said ü'); raise SystemExit(4)",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(lines, "utf-8")
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONIOENCODING": "utf-8"}
+    assert dev.run_parts([("lint", ["late"]), ("tests", ["pytest"]), ("report", ["none"])], env) == 4
+    said = [line.partition(" (")[0] for line in capsys.readouterr().out.splitlines()]
+    assert said[:4] == ["[1/3] lint", "a lint said ü", "[2/3] tests", "tests said this"]
+    assert len(said) == 5
+
+
+def test_files_with_a_mark_are_found_by_it() -> None:
+    found = dev.marked("alone")
+    assert "tests/security/test_local_flood.py" in found and "tests/core/test_codec.py" not in found
 
 
 def test_another_python_has_a_venv_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

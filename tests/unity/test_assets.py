@@ -113,7 +113,8 @@ def test_a_texture_without_settings_has_no_options_and_no_problem(root: Path, te
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (meta(replaced={"  mipmaps:": "<<<<<<< HEAD\n  mipmaps:"}), "rock.png.meta has syntax in line"),
+        (meta(replaced={"  mipmaps:": "<<<<<<<< HEAD:a\n  mipmaps:"}), "merge conflict in line 7"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "`git lfs pull`"),
         (meta(replaced={"  isReadable: 0": "  isReadable: 0\n  isReadable: 1"}), "has isReadable twice"),
         (meta(replaced={"    wrapU: 0": "    wrapU: 0\n    wrapU: 1"}), "has wrapU twice"),
         ("{json: 1", "rock.png.meta has syntax in line"),
@@ -125,7 +126,7 @@ def test_syntax_that_isnt_known_is_told_and_left_untouched(root: Path, text: str
     file = texture(root, "Assets/rock.png", text)
     (found,) = textures(root)
     assert found.options is None and says in found.problem
-    assert found.broken is ("<<<<<<<" in text)
+    assert found.broken is ("<<<<<<<" in text or "git-lfs" in text)
     assert in_chinese(found.problem) != found.problem
     assert says.removeprefix("rock.png.meta ") in refused(root, "Assets/rock.png")
     assert file.with_name("rock.png.meta").read_text(encoding="utf-8") == text
@@ -221,7 +222,7 @@ def test_settings_that_are_not_checked_out_are_told_and_left_alone(root: Path) -
     settings = root / "Assets/rock.png.meta"
     settings.chmod(0o444)
     said = refused(root, "Assets/rock.png")
-    assert said == "rock.png.meta can't be written: it is read-only; check it out, or make it writable."
+    assert "rock.png.meta can't be written: it is read-only: check it out, for example with `p4 edit`" in said
     assert settings.read_text(encoding="utf-8") == meta()
     settings.chmod(0o644)
 

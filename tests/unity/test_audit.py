@@ -264,6 +264,17 @@ def report(project: Path, folder: Path, *arguments: str) -> dict[str, Any]:
     return told
 
 
+def test_pointers_of_git_lfs_are_told_as_such_and_stay(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=FILES)
+    pointer = project / "Assets" / FILES[0]
+    pointer.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    (project / "Assets" / FILES[1]).write_bytes(b"\x89PNG\r\n\x1a\n, and no more")
+    before = pointer.read_bytes(), settings_in(project)
+    told = report(project, tmp_path, "--fix")
+    assert codes(told) == ["lfs_pointer", "unreadable"] and severities(told) == {"error"}
+    assert (pointer.read_bytes(), settings_in(project)) == before
+
+
 def test_settings_of_unity_5_are_judged_with_one_notice_and_never_fixed(tmp_path: Path) -> None:
     project = game(tmp_path / "game", only=FILES[:1])
     settings = project / "Assets" / f"{FILES[0]}.meta"

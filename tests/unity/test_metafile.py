@@ -158,7 +158,7 @@ def test_what_has_no_place_is_refused(text: str, place: Place) -> None:
     [
         ("", "no settings"),
         ("- 1\n", "syntax in line 1"),
-        (meta(replaced={"  mipmaps:": "<<<<<<< HEAD\n  mipmaps:"}), "syntax in line"),
+        (meta(replaced={"  mipmaps:": "<<<<<<< HEAD\n  mipmaps:"}), "conflict in line 7"),
         (meta(replaced={"  isReadable: 0": "  isReadable: 0\n\tisReadable: 1"}), "syntax in line"),
         (meta(replaced={"  isReadable: 0": "  isReadable: 0\n  isReadable: 1"}), "isReadable twice$"),
         ("TextureImporter: 1\n", "syntax in line 1"),

@@ -344,6 +344,15 @@ def test_the_standard_shader_reads_alpha_where_the_material_says_so(root: Path) 
         assert only_use(root, "Assets/a.png").channels == "rgba"
 
 
+def test_icons_of_scripts_are_drawn_far_smaller_than_they_are(root: Path) -> None:
+    imported(root, "Assets/Icons/jump.png")
+    icon = f"  icon: {texture('Assets/Icons/jump.png')}\n"
+    text = f"fileFormatVersion: 2\nguid: {TILE}\nMonoImporter:\n  executionOrder: 0\n{icon}  userData: \n"
+    write(root, "Assets/Jump.cs.meta", text)
+    found = texture_usage(root)["Assets/Icons/jump.png"]
+    assert found.domains == {"ui"} and (found.smallest_scale(256, 256) or 1) < 0.1
+
+
 PARTICLES_UNLIT = "{fileID: 4800000, guid: 0406db5a14f94604a8c57ccfbc9f3b46, type: 3}"
 
 

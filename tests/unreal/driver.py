@@ -18,7 +18,9 @@ TICK_S = 0.005
 
 def main():
     plugin, fake_unreal.project, fake_unreal.version = sys.argv[1:4]
-    fake_unreal.command_line = " ".join(sys.argv[4:])
+    fake_unreal.command_line = " ".join(each for each in sys.argv[4:] if each != "--browser")
+    if "--browser" not in sys.argv:
+        del fake_unreal.SystemLibrary.launch_url
     sys.modules["unreal"] = fake_unreal
     sys.path.insert(0, plugin)
     with open(plugin + "/init_unreal.py", encoding="utf-8") as file:
@@ -56,8 +58,8 @@ def main():
 
 def obey(verb, *args):
     if verb == "import":
-        path, file, way = args
-        texture = fake_unreal.objects.get(path) or fake_unreal.Texture2D(path, file)
+        path, file, way, pixels = args
+        texture = fake_unreal.objects.get(path) or fake_unreal.Texture2D(path, file, pixels)
         fake_unreal.objects[path] = texture
         subsystem = fake_unreal.subsystem
         if way == "reimport":
@@ -79,9 +81,9 @@ def obey(verb, *args):
             },
         )
     elif verb == "press":
-        exec(fake_unreal.menu.entries[args[0]].command, {})
+        exec(entry(args[0]).command, {})
     elif verb == "label":
-        say("label", fake_unreal.menu.entries[args[0]].label)
+        say("label", entry(args[0]).label)
     elif verb == "answer":
         fake_unreal.dialog_answer = args[0]
     elif verb == "saved":
@@ -92,6 +94,11 @@ def obey(verb, *args):
         fake_unreal.control_enabled = args[0]
     elif verb == "cancel":
         fake_unreal.ScopedSlowTask.cancel_at = args[0]
+
+
+def entry(name):
+    menus = [fake_unreal.menu, *fake_unreal.context_menus.values()]
+    return next(each.entries["PopBridge" + name] for each in menus if "PopBridge" + name in each.entries)
 
 
 def say(*event):

@@ -14,6 +14,8 @@ version = "5.6.1-44394996+++UE5+Release-5.6"
 command_line = ""
 project = ""
 control_enabled = False
+browser = False
+"""Whether pages can be opened; a version without `launch_url` can't."""
 dialog_answer = "CANCEL"
 events = []
 """What the person would see, and what the tests look at: (kind, ...)."""
@@ -101,8 +103,10 @@ class AssetImportData(Object):
 
 
 class Texture2D(Object):
-    def __init__(self, path, file):
+    def __init__(self, path, file, pixels=""):
         self.path = path
+        self.pixels = pixels
+        """The file that an exporter copies."""
         self.properties = {
             "compression_settings": TextureCompressionSettings.TC_DEFAULT,
             "compression_no_alpha": False,
@@ -110,6 +114,7 @@ class Texture2D(Object):
             "lod_group": TextureGroup.TEXTUREGROUP_WORLD,
             "mip_gen_settings": TextureMipGenSettings.TMGS_FROM_TEXTURE_GROUP,
             "max_texture_size": 0,
+            "lod_bias": 0,
             "flip_green_channel": False,
             "virtual_texture_streaming": False,
             "never_stream": False,
@@ -128,6 +133,12 @@ class Texture2D(Object):
         return self.properties[name]
 
     @main_only
+    def blueprint_get_size_x(self):
+        return 256
+
+    blueprint_get_size_y = blueprint_get_size_x
+
+    @main_only
     def set_editor_property(self, name, value):
         if type(value) is not type(self.get_editor_property(name)):
             raise TypeError("NativizeProperty: Cannot nativize '%s' as '%s'" % (type(value).__name__, name))
@@ -141,6 +152,117 @@ class Texture2D(Object):
 
 class StaticMesh(Object):
     pass
+
+
+class MaterialInterface(Object):
+    def __init__(self, path, slots):
+        self.path = path
+        self.slots = slots
+
+
+class Material(MaterialInterface):
+    pass
+
+
+class MaterialInstanceConstant(MaterialInterface):
+    pass
+
+
+class MaterialEditingLibrary(object):
+    @staticmethod
+    @main_only
+    def get_texture_parameter_names(material):
+        return sorted(material.slots)
+
+    @staticmethod
+    @main_only
+    def get_material_default_texture_parameter_value(material, parameter_name):
+        assert type(material) is Material
+        return objects.get(material.slots[parameter_name])
+
+    @staticmethod
+    @main_only
+    def get_material_instance_texture_parameter_value(instance, parameter_name):
+        assert type(instance) is MaterialInstanceConstant
+        return objects.get(instance.slots[parameter_name])
+
+
+class AssetRegistryDependencyOptions(object):
+    def __init__(self, include_hard_package_references=False):
+        assert include_hard_package_references
+
+
+class TopLevelAssetPath(object):
+    def __init__(self, asset_name):
+        self.asset_name = asset_name
+
+
+class AssetData(object):
+    def __init__(self, asset):
+        self.package_name, _, self.asset_name = asset.path.partition(".")
+        # A name before 5.1.
+        if version.startswith(("4.", "5.0")):
+            self.asset_class = type(asset).__name__
+        else:
+            self.asset_class_path = TopLevelAssetPath(type(asset).__name__)
+
+
+class AssetRegistry(object):
+    @main_only
+    def get_referencers(self, package_name, reference_options):
+        assert isinstance(reference_options, AssetRegistryDependencyOptions)
+        found = [
+            each.path.partition(".")[0]
+            for each in objects.values()
+            if isinstance(each, MaterialInterface)
+            and package_name in [path.partition(".")[0] for path in each.slots.values()]
+        ]
+        return found or None
+
+    @main_only
+    def get_assets_by_path(self, package_path, recursive=False):
+        assert recursive
+        return [AssetData(each) for each in objects.values() if each.path.startswith(package_path + "/")]
+
+
+class AssetRegistryHelpers(object):
+    @staticmethod
+    @main_only
+    def get_asset_registry():
+        return AssetRegistry()
+
+
+@main_only
+def find_object(outer, name):
+    return objects.get(name)
+
+
+class TextureExporterPNG(object):
+    pass
+
+
+class AssetExportTask(object):
+    def __init__(self):
+        self.values = {}
+
+    @main_only
+    def set_editor_property(self, name, value):
+        assert name in ("object", "exporter", "filename", "automated", "prompt", "replace_identical"), name
+        self.values[name] = value
+
+
+class Exporter(object):
+    @staticmethod
+    @main_only
+    def run_asset_export_task(task):
+        values = task.values
+        assert values["automated"] and not values["prompt"]
+        source = values["object"].pixels
+        if not source or not isinstance(values["exporter"], TextureExporterPNG):
+            return False
+        with open(source, "rb") as file, open(values["filename"], "wb") as out:
+            out.write(file.read())
+        return True
 
 
 class Delegate(object):
@@ -247,6 +369,11 @@ class SystemLibrary(object):
     def get_game_name():
         return "Game"
 
+    @staticmethod
+    @main_only
+    def launch_url(url):
+        events.append(("url", url))
+
 
 class InternationalizationLibrary(object):
     @staticmethod
@@ -286,7 +413,12 @@ class EditorUtilityLibrary(object):
     @staticmethod
     @main_only
     def get_selected_assets():
-        return list(objects.values())
+        return [each for each in objects.values() if not isinstance(each, MaterialInterface)]
+
+    @staticmethod
+    @main_only
+    def get_selected_folder_paths():
+        return ["/All/Game/Textures"]
 
 
 class SourceControl(object):
@@ -388,6 +520,7 @@ class ToolMenu(object):
 
 
 menu = ToolMenu()
+context_menus = {}
 
 
 class ToolMenus(object):
@@ -400,6 +533,12 @@ class ToolMenus(object):
     @main_only
     def find_menu(name):
         return menu
+
+    @staticmethod
+    @main_only
+    def extend_menu(name):
+        assert name.startswith("ContentBrowser.")
+        return context_menus.setdefault(name, ToolMenu())
 
     @staticmethod
     @main_only

@@ -19,11 +19,11 @@ AS_NORMAL_MAP = {
     "compression_settings": "TC_NORMALMAP", "srgb": False, "lod_group": "TEXTUREGROUP_WORLD_NORMAL_MAP",
 }  # fmt: skip
 AS_COLOUR = {"compression_settings": "TC_DEFAULT", "srgb": True, "lod_group": "TEXTUREGROUP_WORLD"}
-QUESTION = "Show the open question"
+QUESTION = "Show open questions"
 
 
 def import_normal_map(editor: Editor, project: Path, way: str = "import") -> None:
-    editor.order("import", ASSET, str(project / NORMAL_MAP), way)
+    editor.order("import", ASSET, str(project / NORMAL_MAP), way, "")
 
 
 def part(properties: dict[str, object]) -> dict[str, object]:
@@ -32,7 +32,7 @@ def part(properties: dict[str, object]) -> dict[str, object]:
 
 def answer_yes(editor: Editor) -> None:
     editor.order("answer", "YES")
-    editor.order("press", "ShowQuestion")
+    editor.order("press", "ShowQuestions")
     editor.wait("dialog")
 
 

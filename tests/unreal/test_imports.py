@@ -30,6 +30,23 @@ class Daemon:
         return self.is_there
 
 
+class Uploads:
+    """Takes pixels; tells of their end when a test says so."""
+
+    def __init__(self) -> None:
+        self.contents: list[bytes] = []
+        self.pending: list[Any] = []
+
+    def upload(self, content: bytes, done: Any) -> None:
+        self.contents.append(content)
+        self.pending.append(done)
+
+    def finish(self, digest: str) -> None:
+        done, self.pending = self.pending, []
+        for each in done:
+            each(digest)
+
+
 @pytest.fixture
 def editor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The fake editor with the plugin's imports, and textures in it."""
@@ -43,7 +60,8 @@ def editor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNa
 
     root = tmp_path.as_posix()
     state, daemon = StateFile(f"{root}/Saved/session.json"), Daemon()
-    imports = Imports(daemon, state, root)
+    blobs = Uploads()
+    imports = Imports(daemon, state, root, blobs)
     imports.connect()
 
     def add(name: str, file: str = "art.png") -> Any:
@@ -58,8 +76,9 @@ def editor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNa
             imports.tick(time.monotonic() + 1.0, is_open)
 
     yield SimpleNamespace(
-        unreal=fake_unreal, add=add, tick=tick, daemon=daemon, imports=imports, state=state, frame=FRAME
-    )
+        unreal=fake_unreal, add=add, tick=tick, daemon=daemon, imports=imports, state=state, frame=FRAME,
+        blobs=blobs,
+    )  # fmt: skip
     imports.disconnect()
     for name in [each for each in sys.modules if each.partition(".")[0] in OWN]:
         del sys.modules[name]
@@ -98,10 +117,79 @@ def test_a_texture_that_is_imported_twice_is_reported_once(editor: SimpleNamespa
 
 
 @pytest.mark.parametrize("file", ["", "../outside.png", "gone.png"])
-def test_a_texture_without_a_file_of_the_project_isnt_reported(editor: SimpleNamespace, file: str) -> None:
-    editor.add("T_Rock", file)
+def test_a_texture_without_a_file_of_the_project_comes_with_its_pixels(
+    editor: SimpleNamespace, file: str, tmp_path: Path
+) -> None:
+    texture = editor.add("T_Rock", file)
+    texture.pixels = str(tmp_path / "art.png")
+    (tmp_path / "art.png").write_bytes(b"pixels")
+    editor.tick(10)
+    assert reported(editor) == [] and editor.blobs.contents == [b"pixels"]
+    editor.blobs.finish("ab" * 32)
+    editor.tick(1)
+    ((asset,),) = [frame["assets"] for frame in editor.daemon.frames]
+    assert asset["blob"] == "ab" * 32 and "file" not in asset
+
+
+@pytest.mark.parametrize("digest", [None, ""], ids=["no exporter", "failed upload"])
+def test_a_texture_whose_pixels_cant_be_sent_isnt_reported(
+    editor: SimpleNamespace, tmp_path: Path, digest: str | None
+) -> None:
+    texture = editor.add("T_Rock", "")
+    if digest is not None:
+        texture.pixels = str(tmp_path / "art.png")
+    editor.add("T_Moss")
+    editor.tick(8)
+    editor.blobs.finish(digest or "")
+    editor.tick(8)
+    assert reported(editor) == ["/Game/T_Moss.T_Moss"]
+
+
+def test_exporting_many_textures_can_be_cancelled(editor: SimpleNamespace, tmp_path: Path) -> None:
+    for number in range(6):
+        editor.add(f"T_{number}", "").pixels = str(tmp_path / "art.png")
+    editor.unreal.ScopedSlowTask.cancel_at = 2
+    try:
+        editor.tick(10)
+    finally:
+        editor.unreal.ScopedSlowTask.cancel_at = None
+    assert len(editor.blobs.contents) == 2
+
+
+@pytest.mark.parametrize("version", ["4.27.2", "5.0.3", "5.6.1"])
+def test_a_folder_is_checked_with_everything_below_it(
+    editor: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    from popbridge_unreal import menu  # type: ignore[import-not-found]
+
+    monkeypatch.setattr(editor.unreal, "version", version)
+    editor.imports.disconnect()
+    for name in ("Textures/T_Rock", "Textures/Deep/T_Moss", "Other/T_Sky"):
+        editor.add(name)
+    mesh = editor.unreal.StaticMesh()
+    mesh.path = "/Game/Textures/Mesh.Mesh"
+    editor.unreal.objects[mesh.path] = mesh
+    editor.imports.check(menu.textures_in(menu.selected_folders()))
+    editor.tick(1)
+    assert reported(editor) == ["/Game/Textures/Deep/T_Moss.Textures/Deep/T_Moss",
+                                "/Game/Textures/T_Rock.Textures/T_Rock"]  # fmt: skip
+
+
+def test_materials_tell_what_a_texture_is_for(editor: SimpleNamespace) -> None:
+    editor.add("T_Rock")
+    path = "/Game/T_Rock.T_Rock"
+    for each in (
+        editor.unreal.Material("/Game/M_Rock.M_Rock", {"Detail Normal": path, "Base Color": "/Game/T_X.T_X"}),
+        editor.unreal.MaterialInstanceConstant("/Game/MI_Rock.MI_Rock", {"Tex2": path, "ORM": path}),
+    ):
+        editor.unreal.objects[each.path] = each
     editor.tick(6)
-    assert reported(editor) == []
+    ((asset,),) = [frame["assets"] for frame in editor.daemon.frames]
+    assert asset["used_as"] == [
+        {"slot": "Detail Normal", "basis": "name", "kind": "normal"},
+        {"slot": "ORM", "basis": "name", "kind": "packed"},
+        {"slot": "Tex2", "basis": "name"},
+    ]
 
 
 def test_imports_wait_for_the_daemon(editor: SimpleNamespace) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.version import Version
 
 from bridge import __version__
-from bridge.api import AssetChange, UserError
+from bridge.api import AssetChange, ProjectFolder, UserError
 from bridge_unreal import engines
 from bridge_unreal.descriptor import Descriptor
 from bridge_unreal.plugin import Unreal5
-from bridge_unreal.support import PLUGIN, UnrealSupport
+from bridge_unreal.support import PLUGIN, UnrealInstaller
 from tests.sdk.test_vectors import python
 
 OWN = {"Name": "PopBridge", "Enabled": True}
@@ -60,14 +62,14 @@ def tally(changes: Sequence[AssetChange]) -> Counter[str]:
 @pytest.mark.parametrize("content", CASES)
 def test_what_is_installed_can_be_removed_without_a_trace(tmp_path: Path, content: bytes) -> None:
     project = make(tmp_path / "p", content)
-    installed = UnrealSupport().install(project)
+    installed = UnrealInstaller().install(project)
     assert tally(installed) == {"created": len(installed) - 1, "updated": 1}
     present = (project / "Game.uproject").read_bytes()
     before, after = Descriptor(content), Descriptor(present)
     assert after.root == {**before.root, "Plugins": [*before.root.get("Plugins", []), OWN]}
     assert b"\r\n" not in content or b"\n" not in present.replace(b"\r\n", b"")
-    assert set(tally(UnrealSupport().install(project))) == {"unchanged"}
-    UnrealSupport().remove(project)
+    assert set(tally(UnrealInstaller().install(project))) == {"unchanged"}
+    UnrealInstaller().remove(project)
     assert tree(project) == {"Game.uproject": content}
     assert [each.name for each in project.iterdir()] == ["Game.uproject"]
 
@@ -75,15 +77,49 @@ def test_what_is_installed_can_be_removed_without_a_trace(tmp_path: Path, conten
 @pytest.mark.parametrize("content", CASES)
 def test_what_others_changed_since_stays(tmp_path: Path, content: bytes) -> None:
     project = make(tmp_path / "p", content)
-    UnrealSupport().install(project)
+    UnrealInstaller().install(project)
     file = project / "Game.uproject"
     edited = Descriptor(file.read_bytes())
     edited.enable("Later")
     file.write_bytes(edited.content)
-    UnrealSupport().remove(project)
+    UnrealInstaller().remove(project)
     wanted = Descriptor(content).root
     later = {"Name": "Later", "Enabled": True}
     assert Descriptor(file.read_bytes()).root == {**wanted, "Plugins": [*wanted.get("Plugins", []), later]}
+
+
+def test_whether_unreal_loads_the_plugin(tmp_path: Path) -> None:
+    project = make(tmp_path / "p", OTHERS.encode())
+    assert UnrealInstaller().fault(project)
+    UnrealInstaller().install(project)
+    assert UnrealInstaller().fault(project) == ""
+    disabled = {"Plugins": [{**OWN, "Enabled": False}]}
+    (project / "Game.uproject").write_text(json.dumps(disabled), "utf-8")
+    assert UnrealInstaller().fault(project)
+    (project / "Game.uproject").write_text("{", "utf-8")
+    with pytest.raises(UserError):
+        UnrealInstaller().fault(project)
+
+
+def test_a_full_disk_or_a_read_only_file_leaves_no_half_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make(tmp_path / "p", TABS.encode())
+    before, write = tree(project), ProjectFolder.write
+
+    def full(self: ProjectFolder, path: str, *rest: Any, **more: Any) -> None:
+        if path == "Game.uproject":
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        write(self, path, *rest, **more)
+
+    monkeypatch.setattr(ProjectFolder, "write", full)
+    with pytest.raises(UserError):
+        UnrealInstaller().install(project)
+    monkeypatch.setattr(ProjectFolder, "write", write)
+    (project / "Game.uproject").chmod(0o444)
+    with pytest.raises(UserError):
+        UnrealInstaller().install(project)
+    assert tree(project) == before and not (project / "Plugins").exists()
 
 
 @pytest.mark.parametrize("content", [each for each in CASES if each.id != "empty-list"])
@@ -99,31 +135,31 @@ def test_the_entry_alone_can_be_removed(content: bytes) -> None:
 def test_a_plugin_that_was_switched_off_is_switched_on(tmp_path: Path) -> None:
     content = b'{"EngineAssociation": "5.6", "Plugins": [{"Name": "PopBridge", "Enabled": false}]}'
     project = make(tmp_path / "p", content)
-    UnrealSupport().install(project)
+    UnrealInstaller().install(project)
     assert json.loads((project / "Game.uproject").read_bytes())["Plugins"] == [OWN]
-    UnrealSupport().remove(project)
+    UnrealInstaller().remove(project)
     assert (project / "Game.uproject").read_bytes() == content
 
 
 def test_an_older_plugin_is_updated_and_files_of_others_stay(tmp_path: Path) -> None:
     project = make(tmp_path / "p", TABS.encode())
-    UnrealSupport().install(project)
+    UnrealInstaller().install(project)
     folder = project / PLUGIN
     (folder / "Content/Python/init_unreal.py").write_text("old")
     (folder / "Content/Python/gone.py").write_text("of an older version")
     (folder / "Content/mine.uasset").write_text("of a person")
     with (folder / "files.txt").open("a") as files:
         files.write("Content/Python/gone.py\n../../Game.uproject\n")
-    changes = {change.path: change.what for change in UnrealSupport().install(project)}
+    changes = {change.path: change.what for change in UnrealInstaller().install(project)}
     assert changes[f"{PLUGIN}/Content/Python/init_unreal.py"] == "updated"
     assert changes[f"{PLUGIN}/Content/Python/gone.py"] == "removed"
-    UnrealSupport().remove(project)
+    UnrealInstaller().remove(project)
     assert sorted(tree(project)) == ["Game.uproject", f"{PLUGIN}/Content/mine.uasset"]
 
 
 def test_what_is_installed_says_which_it_is_and_runs_on_the_oldest_python(tmp_path: Path) -> None:
     project = make(tmp_path / "p", TABS.encode())
-    UnrealSupport().install(project)
+    UnrealInstaller().install(project)
     addon = Unreal5().addon
     assert addon is not None and Version(addon.version).public == __version__
     assert set(addon.files) == {name for name in tree(project) if name.startswith(PLUGIN)}
@@ -144,7 +180,7 @@ def test_a_link_out_of_the_project_is_refused_before_anything_is_written(tmp_pat
     elsewhere.mkdir()
     (project / "Plugins").symlink_to(elsewhere)
     with pytest.raises(UserError):
-        UnrealSupport().install(project)
+        UnrealInstaller().install(project)
     assert list(elsewhere.iterdir()) == [] and sorted(tree(project)) == ["Game.uproject"]
 
 
@@ -152,39 +188,39 @@ def test_a_link_out_of_the_project_is_refused_before_anything_is_written(tmp_pat
 def test_a_project_that_cant_be_read_stays(tmp_path: Path, content: bytes) -> None:
     project = make(tmp_path / "p", content)
     with pytest.raises(UserError):
-        UnrealSupport().install(project)
+        UnrealInstaller().install(project)
     assert tree(project) == {"Game.uproject": content}
 
 
 class TestTheVersion:
     def test_of_a_project(self, tmp_path: Path) -> None:
-        assert UnrealSupport().project_version(make(tmp_path / "p", OTHERS.encode())) == "5.6"
-        assert UnrealSupport().project_version(tmp_path) is None
-        assert UnrealSupport().project_version(tmp_path / "gone") is None
+        assert UnrealInstaller().project_version(make(tmp_path / "p", OTHERS.encode())) == "5.6"
+        assert UnrealInstaller().project_version(tmp_path) is None
+        assert UnrealInstaller().project_version(tmp_path / "gone") is None
 
     def test_of_two_projects_in_one_folder(self, tmp_path: Path) -> None:
         project = make(tmp_path / "p", TABS.encode())
         (project / "Other.uproject").write_bytes(TABS.encode())
         with pytest.raises(UserError):
-            UnrealSupport().project_version(project)
+            UnrealInstaller().project_version(project)
 
     def test_of_a_project_inside_an_engines_source(self, tmp_path: Path) -> None:
         build(tmp_path)
-        assert UnrealSupport().project_version(make(tmp_path / "p", b"{}")) == "5.4.2"
+        assert UnrealInstaller().project_version(make(tmp_path / "p", b"{}")) == "5.4.2"
 
     def test_of_a_build_that_is_registered(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         build(tmp_path / "engine")
         project = make(tmp_path / "p", b'{"EngineAssociation": "{0123}"}')
         with pytest.raises(UserError):
-            UnrealSupport().project_version(project)
+            UnrealInstaller().project_version(project)
         monkeypatch.setattr(engines, "registered_build", lambda association: tmp_path / "engine")
-        assert UnrealSupport().project_version(project) == "5.4.2"
+        assert UnrealInstaller().project_version(project) == "5.4.2"
 
     @pytest.mark.parametrize(
         ("version", "served"), [("4.26", False), ("4.27.2", True), ("5.9", True), ("6.0", False)]
     )
     def test_that_the_plugin_supports(self, version: str, served: bool) -> None:
-        assert UnrealSupport().serves(Version(version)) is served
+        assert UnrealInstaller().serves(Version(version)) is served
 
 
 def build(folder: Path) -> None:

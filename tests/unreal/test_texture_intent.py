@@ -28,7 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "mip_gen_settings": "TMGS_FROM_TEXTURE_GROUP", "max_texture_size": 0, "flip_green_channel": False,
     "virtual_texture_streaming": False, "never_stream": False, "lossy_compression_amount": "TLCA_DEFAULT",
     "power_of_two_mode": "NONE", "address_x": "TA_WRAP", "address_y": "TA_WRAP", "filter": "TF_DEFAULT",
-    "compression_no_alpha": False,
+    "compression_no_alpha": False, "lod_bias": 0,
 }  # fmt: skip
 """What the editor gives a new texture."""
 VALUES: dict[str, list[Any]] = {
@@ -93,7 +93,8 @@ def test_whatever_a_fix_sets_has_a_label(
 def test_what_the_editor_sets_by_default_is_read() -> None:
     assert Unreal5().read_texture(DEFAULTS, NEWEST) == TextureIntent(
         color_space="srgb", normal_convention="directx", compression="block", mipmaps=True, max_size=0,
-        wrap="repeat", filter="linear",
+        wrap="repeat", filter="linear", group="TEXTUREGROUP_WORLD", lod_bias=0.0, streaming=True,
+        virtual_texture=False,
     )  # fmt: skip
 
 
@@ -118,6 +119,14 @@ NORMAL = {"compression_settings": "TC_NORMALMAP", "srgb": False, "lod_group": "T
          {"compression_no_alpha": True, "filter": "TF_NEAREST"}),
         (TextureIntent(wrap="mirror"), {"address_x": "TA_MIRROR", "address_y": "TA_MIRROR"}),
         (TextureIntent(kind="ui", alpha="transparency", max_size=100), {}),
+        (TextureIntent(group="TEXTUREGROUP_UI", lod_bias=1, streaming=False),
+         {"lod_group": "TEXTUREGROUP_UI", "lod_bias": 1, "never_stream": True}),
+        (TextureIntent(kind="normal", group="TEXTUREGROUP_CHARACTER_NORMAL_MAP"),
+         {**NORMAL, "lod_group": "TEXTUREGROUP_CHARACTER_NORMAL_MAP"}),
+        (TextureIntent(virtual_texture=True, mip_generation="sharpen"),
+         {"virtual_texture_streaming": True, "mip_gen_settings": "TMGS_SHARPEN4"}),
+        (TextureIntent(group="Rocks", lod_bias=0.5, mip_generation="kaiser", swizzle="bgra", shape="cube"),
+         {}),
     ],
 )  # fmt: skip
 def test_unreal_gets_its_own_names(intent: TextureIntent, change: dict[str, Any]) -> None:

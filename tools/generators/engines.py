@@ -24,5 +24,5 @@ def files() -> dict[Path, str]:
 def _row(adapter: Adapter) -> tuple[str, ...]:
     versions = adapter.versions.replace("<", "\\<").replace(">", "\\>")
     fields = ", ".join(sorted(adapter.texture_fields))
-    popups, audits = ("yes" if part else "no" for part in (adapter.editor, adapter.project))
+    popups, audits = ("yes" if part else "no" for part in (adapter.installer, adapter.project))
     return adapter.engine.capitalize(), versions, adapter.name, popups, audits, fields

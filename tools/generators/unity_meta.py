@@ -8,6 +8,7 @@ from pathlib import Path
 
 NAME = "com.popbridge.editor"
 PACKAGE = Path("plugins/unity/bridge_unity/editor") / NAME
+SAMPLES = "Samples~"
 ROOT = Path(__file__).parents[2]
 
 _TAIL = "  externalObjects: {}\n  userData: \n  assetBundleName: \n  assetBundleVariant: \n"
@@ -34,10 +35,14 @@ def files() -> dict[Path, str]:
 
 
 def assets() -> Iterator[str]:
-    """Yields the files and folders that Unity imports; it ignores what ends with `~` or begins with a dot."""
+    """Yields the files and folders that Unity imports; it ignores what ends with `~` or begins with a dot.
+
+    Samples are copied into the project with their `.meta` files.
+    """
     for path in sorted((ROOT / PACKAGE).rglob("*")):
         parts = path.relative_to(ROOT / PACKAGE).parts
-        if path.suffix != ".meta" and not any(part.endswith("~") or part.startswith(".") for part in parts):
+        below = parts[1:] if parts[0] == SAMPLES and len(parts) > 1 else parts
+        if path.suffix != ".meta" and not any(part.endswith("~") or part.startswith(".") for part in below):
             yield "/".join(parts)
 
 

@@ -42,7 +42,7 @@ def _table(name: str, settings: Mapping[str, importer_settings.Setting]) -> str:
 
 
 def _entry(key: str, values: Mapping[int, Any]) -> list[str]:
-    if values is importer_settings.SWITCH or values is importer_settings.NUMBER:
+    if not values or values is importer_settings.SWITCH:
         return [f'            ["{key}"] = null,']
     names = [f'                [{number}] = "{value}",' for number, value in values.items()]
     head = f'            ["{key}"] = new Dictionary<int, string>'

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
 
+from accel.atomic_file import make_private_folder
 from accel.text import text
 from bridge.core.errors import UserError
 from bridge.core.settings import Settings
@@ -145,11 +146,8 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
     return tuple(_unique([*found, *map(str, names.get_values_for_type(x509.IPAddress))]))
 
 
-def create(folder: Path, names: Iterable[str] = (), *, force: bool = False) -> Leaf:
-    """Makes a local authority and a leaf for this machine's names and addresses, and for `names`.
-
-    Raises UserError if there is an authority, unless `force`, or for an invalid name; OSError.
-    """
+def checked(folder: Path, names: Iterable[str], *, force: bool) -> list[str]:
+    """Returns `names` as a certificate has them. Raises UserError where `create` does."""
     if (folder / CA_FILE).exists() and not force:
         raise UserError(
             text(
@@ -158,7 +156,15 @@ def create(folder: Path, names: Iterable[str] = (), *, force: bool = False) -> L
                 folder=folder,
             )
         )
-    wanted = _unique([*LOOPBACK, *machine_names(), *map(checked_name, names)])
+    return [*map(checked_name, names)]
+
+
+def create(folder: Path, names: Iterable[str] = (), *, force: bool = False) -> Leaf:
+    """Makes a local authority and a leaf for this machine's names and addresses, and for `names`.
+
+    Raises UserError if there is an authority, unless `force`, or for an invalid name; OSError.
+    """
+    wanted = _unique([*LOOPBACK, *machine_names(), *checked(folder, names, force=force)])
     key = ec.generate_private_key(ec.SECP256R1())
     own = x509.Name(
         [
@@ -179,7 +185,7 @@ def create(folder: Path, names: Iterable[str] = (), *, force: bool = False) -> L
         .sign(key, hashes.SHA256())
     )
     # It may be the first in the data folder; `parents` sets no modes.
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
     if os.name == "posix":
         folder.chmod(0o700)

@@ -98,6 +98,9 @@ class Tokens:
             check_new(new.name, new.scopes, new.expires_s)
         except UserError as error:
             raise RequestError(errors.BAD_INPUT, "", message=error.text) from None
+        await _answered(
+            self._store.read(lambda connection: TokenStore(Database(connection)).check_free(new.name))
+        )
         await self._record("token.create", asker, new.name, {"scopes": ", ".join(new.scopes)})
         now = time.time()
         token, row = await self._write(lambda store: store.create(new.name, new.scopes, now, new.expires_s))

@@ -59,7 +59,7 @@ class _GodotAdapter(Adapter):
             points["compression"] = self.compression_fallbacks[intent.compression]
         if intent.max_size is not None and intent.max_size < 0:
             del points["max_size"]
-        return TextureIntent(**points)  # type: ignore[arg-type]
+        return TextureIntent(**points)
 
     def compile_texture(
         self, intent: TextureIntent, present: Mapping[str, Any], version: Version
@@ -200,7 +200,9 @@ class Godot4(_GodotAdapter):
     option_words = labels.GODOT4
     versions = GODOT4.versions
     older_versions = ">=4.0,<4.2"
-    texture_fields = frozenset({"kind", "normal_convention", "compression", "mipmaps", "alpha", "max_size"})
+    texture_fields = frozenset(
+        {"kind", "normal_convention", "compression", "mipmaps", "alpha", "max_size", "swizzle"}
+    )
     compressions: ClassVar[Mapping[str, int]] = {
         "lossless": 0,
         "lossy": 1,
@@ -209,11 +211,35 @@ class Godot4(_GodotAdapter):
         "universal": 4,
     }
 
+    CHANNELS = ("red", "green", "blue", "alpha")
+    SWIZZLES = "rgbaRGBA"
+    """The letters for the values 0 to 7 of `process/channel_remap`, which 4.5 added."""
+    UNUSED, ZERO, ONE = 8, 9, 10
+    """Further values; an unused channel is 0, or 1 in alpha."""
     DETECTED_3D: ClassVar[Mapping[int, int]] = {1: 2, 2: 4}
     """By `detect_3d/compress_to`: the `compress/mode` that Godot sets, with mipmaps, once seen in 3D."""
 
+    def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
+        found = super().expressible(intent, version)
+        if found.swizzle is None:
+            return found
+        is_valid = len(found.swizzle) == len(self.CHANNELS) and set(found.swizzle) <= {
+            *self.SWIZZLES,
+            "0",
+            "1",
+        }
+        return found if is_valid and version.release >= (4, 5) else found.without("swizzle")
+
     def _compile(self, intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
         wanted: dict[str, Any] = {}
+        if intent.swizzle is not None:
+            sources = {"0": self.ZERO, "1": self.ONE} | {s: n for n, s in enumerate(self.SWIZZLES)}
+            now = self._sources(present)
+            wanted |= {
+                f"process/channel_remap/{channel}": sources[source]
+                for channel, source, known in zip(self.CHANNELS, intent.swizzle, now, strict=True)
+                if source != known
+            }
         if intent.compression == "block_high":
             wanted |= {"compress/mode": self.compressions["block"], "compress/high_quality": True}
         elif intent.compression is not None:
@@ -234,8 +260,24 @@ class Godot4(_GodotAdapter):
             "compression": compression,
             "mipmaps": _switch(options.get("mipmaps/generate")),
             "max_size": _size(options.get("process/size_limit")),
+            "swizzle": None if None in (sources := self._sources(options)) else "".join(map(str, sources)),
         }
         return TextureIntent(**fields)  # type: ignore[arg-type]
+
+    def _sources(self, options: Mapping[str, Any]) -> list[str | None]:
+        """Returns the letter of each channel's source; None if it is unknown."""
+        letters = dict(enumerate(self.SWIZZLES)) | {self.ZERO: "0", self.ONE: "1"}
+        return [
+            next(
+                (
+                    letter
+                    for value, letter in (letters | {self.UNUSED: "1" if channel == "alpha" else "0"}).items()
+                    if _is_same(options.get(f"process/channel_remap/{channel}"), value)
+                ),
+                None,
+            )
+            for channel in self.CHANNELS
+        ]
 
     def _detects_3d(self, options: Mapping[str, Any]) -> bool:
         return any(_is_same(to, options.get("detect_3d/compress_to", 1)) for to in self.DETECTED_3D)

@@ -8,7 +8,17 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import AnyText, ProjectFolder, TextureAsset, UserError, is_hidden, is_merged, text, walk
+from bridge.api import (
+    AnyText,
+    ProjectFolder,
+    Text,
+    TextureAsset,
+    UserError,
+    checkout_problem,
+    is_hidden,
+    text,
+    walk,
+)
 from bridge_godot.config_file import ConfigFile, Raw, Value, parse, render
 
 RES = "res://"
@@ -46,6 +56,8 @@ class ImportFile:
             raise UserError(
                 text("{path} can't be read: {strerror}.", path=path.name, strerror=error.strerror)
             ) from None
+        if problem := file.checkout_problem:
+            raise UserError(text("{problem}.", problem=problem))
         if file.importer != TEXTURE:
             raise UserError(
                 text(
@@ -66,12 +78,15 @@ class ImportFile:
         return self._remap("uid")
 
     @property
-    def is_merged(self) -> bool:
-        """Whether the file has merge conflicts, which Godot can't read."""
-        return is_merged(self._config.text)
+    def checkout_problem(self) -> AnyText:
+        """A merge conflict or Git LFS pointer, which Godot can't read either; empty without."""
+        found = checkout_problem(self._config.text)
+        return found.fill(path=self.path.name) if isinstance(found, Text) else found
 
     def problem(self) -> AnyText:
         """Returns why the file can't be used or changed, or an empty string."""
+        if problem := self.checkout_problem:
+            return problem
         if (line := self._config.unknown_line()) is not None:
             return text(
                 "{path} has syntax in line {line} that isn't known here", path=self.path.name, line=line
@@ -181,10 +196,11 @@ def texture(project: Path, file: str) -> TextureAsset | None:
             problem=text("{path} can't be read ({strerror})", path=path.name, strerror=error.strerror),
         )
     if problem := settings.problem():
-        return TextureAsset(RES + file, file, problem=problem, broken=settings.is_merged)
+        broken = bool(settings.checkout_problem)
+        return TextureAsset(RES + file, file, problem=problem, broken=broken, settings=file + SUFFIX)
     if settings.importer != TEXTURE:
         return None
-    return TextureAsset(RES + file, file, settings.plain_options())
+    return TextureAsset(RES + file, file, settings.plain_options(), settings=file + SUFFIX)
 
 
 def modified_at(project: Path, file: str) -> int:

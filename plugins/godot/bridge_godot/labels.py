@@ -60,8 +60,23 @@ GODOT3: Mapping[str, Option] = {
     "size_limit": ((_Words("Size Limit", "大小限制"),), ()),
     "detect_3d": ((_DETECT_3D,), ()),
 }
+_CHANNELS = tuple(
+    _Words(en, zh)
+    for en, zh in (
+        ("Red", "红"), ("Green", "绿"), ("Blue", "蓝"), ("Alpha", "Alpha"), ("Inverted Red", "反转红"),
+        ("Inverted Green", "反转绿"), ("Inverted Blue", "反转蓝"), ("Inverted Alpha", "反转 Alpha"),
+        ("Unused", "未使用"), ("Zero", "零"), ("One", "一"),
+    )
+)  # fmt: skip
 GODOT4: Mapping[str, Option] = {
     **_COMMON,
+    **{
+        f"process/channel_remap/{words.en.lower()}": (
+            (_PROCESS, _Words("Channel Remap", "通道重映射"), words),
+            _CHANNELS,
+        )
+        for words in _CHANNELS[:4]
+    },
     "compress/mode": (
         (_COMPRESS, _MODE),
         (_LOSSLESS, _LOSSY, _VRAM, _Words("VRAM Uncompressed", "VRAM 未压缩"), _BASIS),

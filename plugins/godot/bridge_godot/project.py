@@ -111,6 +111,10 @@ def enable_addon(config: ConfigFile, array: str, addon: str = ADDON) -> None:
         config.set(PLUGINS, "enabled", _append(literal, render(addon)))
 
 
+def is_addon_enabled(config: ConfigFile, addon: str = ADDON) -> bool:
+    return render(addon) in (config.raw(PLUGINS, "enabled") or "")
+
+
 def disable_addon(config: ConfigFile, addon: str = ADDON) -> None:
     """Disables an addon, and removes the list if it was the only one."""
     literal = config.raw(PLUGINS, "enabled")

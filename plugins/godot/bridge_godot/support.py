@@ -17,8 +17,10 @@ from packaging.version import Version
 
 from bridge.api import (
     Addon,
+    AnyText,
     AssetChange,
     EditorCamera,
+    EditorSupport,
     HeadlessEditor,
     ProjectFolder,
     TextureAsset,
@@ -113,7 +115,7 @@ GODOT4 = Generation(
 GENERATIONS = (GODOT3, GODOT4)
 
 
-class GodotSupport:
+class GodotSupport(EditorSupport):
     """Projects and editors of Godot 3 or Godot 4."""
 
     def __init__(self, generation: Generation) -> None:
@@ -174,6 +176,19 @@ class GodotSupport:
         except OSError as error:
             raise _unwritable(project / ADDON, error) from None
         return changes
+
+    def fault(self, project: Path) -> AnyText:
+        try:
+            enabled = projects.is_addon_enabled(ConfigFile.read(project / projects.FILE))
+        except OSError as error:
+            raise UserError(
+                text(
+                    "Can't read {file} ({reason}).",
+                    file=error.filename or project / projects.FILE,
+                    reason=error.strerror or error,
+                )
+            ) from None
+        return "" if enabled else text("it is disabled in the project settings")
 
     def addon(self) -> Addon | None:
         """Returns the addon of this installation, or None if it is missing."""

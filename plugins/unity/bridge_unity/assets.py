@@ -15,14 +15,12 @@ from bridge.api import (
     UserError,
     changed_since,
     is_link,
-    is_merged,
-    read_text,
     remaining_changes,
     text,
     walk,
 )
 from bridge_unity import importer_settings, old_settings, projects
-from bridge_unity.metafile import PLATFORMS, SUFFIX, MetaFile, Place, UnknownSyntaxError
+from bridge_unity.metafile import PLATFORMS, SUFFIX, CheckoutError, MetaFile, Place, UnknownSyntaxError
 from bridge_unity.remarks import MetaFileChecks
 
 IMAGES = (
@@ -85,10 +83,8 @@ def _texture(
     project: Path, names: projects.AssetPaths, checks: MetaFileChecks | None, file: str
 ) -> TextureAsset | None:
     meta, path = project / (file + SUFFIX), names.path(file)
-    content = ""
     try:
-        content = read_text(meta)
-        found = MetaFile(content)
+        found = MetaFile.read(meta)
         if found.importer in ("", GPU_READY_IMPORTER):
             return TextureAsset(path, file, as_is=found.importer == GPU_READY_IMPORTER)
         if found.importer != importer_settings.IMPORTER:
@@ -102,10 +98,14 @@ def _texture(
         problem = text("{path} can't be read ({strerror})", path=meta.name, strerror=error.strerror)
         return TextureAsset(path, file, problem=problem)
     except UnknownSyntaxError as error:
-        return TextureAsset(path, file, problem=error.text.fill(path=meta.name), broken=is_merged(content))
+        broken = isinstance(error, CheckoutError)
+        return TextureAsset(
+            path, file, problem=error.text.fill(path=meta.name), broken=broken, settings=file + SUFFIX
+        )
     if known.get("textureType") in BAKED:
         return None
-    return TextureAsset(path, file, known, read_only=OUTDATED.fill(path=meta.name) if old else "")
+    read_only = OUTDATED.fill(path=meta.name) if old else ""
+    return TextureAsset(path, file, known, read_only=read_only, settings=file + SUFFIX)
 
 
 def is_outdated(found: MetaFile) -> bool:
@@ -190,6 +190,8 @@ def _read_changeable(meta: Path, path: str) -> MetaFile:
         raise UserError(
             text("{path} can't be read: {strerror}.", path=meta.name, strerror=error.strerror)
         ) from None
+    except CheckoutError as error:
+        raise UserError(text("{problem}.", problem=error.text.fill(path=meta.name))) from None
     except UnknownSyntaxError as error:
         raise UserError(
             text(

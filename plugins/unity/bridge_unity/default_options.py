@@ -15,6 +15,7 @@ _UNITY_2021: Mapping[str, Any] = {
     "textureType": "Default", "textureShape": "Texture2D", "sRGBTexture": True, "mipmapEnabled": True,
     "convertToNormalmap": False, "alphaSource": "FromInput", "alphaIsTransparency": False,
     "npotScale": "ToNearest", "singleChannelComponent": "Alpha", "spriteImportMode": "None",
+    "mipmapFilter": "BoxFilter", "mipMapBias": 0.0, "streamingMipmaps": False, "vtOnly": False,
     "isReadable": False, "wrapModeU": "Repeat", "wrapModeV": "Repeat", "filterMode": "Bilinear",
     f"{DEFAULT}.overridden": False, f"{DEFAULT}.maxTextureSize": 2048, f"{DEFAULT}.format": "Automatic",
     f"{DEFAULT}.textureCompression": "Compressed", f"{DEFAULT}.crunchedCompression": False,

@@ -7,6 +7,7 @@ Names are those of `TextureImporter`'s properties. A name with a point belongs t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,6 +40,8 @@ SPRITE_MODES = {0: "None", 1: "Single", 2: "Multiple", 3: "Polygon"}
 """`SpriteImportMode`."""
 WRAP_MODES = {0: "Repeat", 1: "Clamp", 2: "Mirror", 3: "MirrorOnce"}
 """`TextureWrapMode`."""
+MIP_FILTERS = {0: "BoxFilter", 1: "KaiserFilter"}
+"""`TextureImporterMipFilter`."""
 FILTER_MODES = {0: "Point", 1: "Bilinear", 2: "Trilinear"}
 """`FilterMode`."""
 COMPRESSIONS = {0: "Uncompressed", 1: "Compressed", 2: "CompressedHQ", 3: "CompressedLQ"}
@@ -53,17 +56,22 @@ FORMATS = {
     51: "ASTC_8x8", 52: "ASTC_10x10", 53: "ASTC_12x12", 62: "RG16", 63: "R8", 64: "ETC_RGB4Crunched",
     65: "ETC2_RGBA8Crunched", 66: "ASTC_HDR_4x4", 67: "ASTC_HDR_5x5", 68: "ASTC_HDR_6x6",
     69: "ASTC_HDR_8x8", 70: "ASTC_HDR_10x10", 71: "ASTC_HDR_12x12", 72: "RG32", 73: "RGB48", 74: "RGBA64",
+    75: "R8_SIGNED", 76: "RG16_SIGNED", 77: "RGB24_SIGNED", 78: "RGBA32_SIGNED", 79: "R16_SIGNED",
+    80: "RG32_SIGNED", 81: "RGB48_SIGNED", 82: "RGBA64_SIGNED",
 }  # fmt: skip
-"""`TextureImporterFormat`."""
+"""`TextureImporterFormat`; the signed formats from 6000.0 on."""
 
 _UNCOMPRESSED: Mapping[int, tuple[str, ...]] = {
-    1: ("Alpha8", "R8"),
-    2: ("ARGB16", "RGB16", "RGBA16", "R16", "RG16", "RHalf"),
+    1: ("Alpha8", "R8", "R8_SIGNED"),
+    2: ("ARGB16", "RGB16", "RGBA16", "R16", "RG16", "RHalf", "R16_SIGNED", "RG16_SIGNED"),
     # GPUs have no formats of three channels: drivers pad them.
-    4: ("RGB24", "RGBA32", "ARGB32", "RGHalf", "RFloat", "RGB9E5", "RG32"),
-    8: ("RGBAHalf", "RGFloat", "RGB48", "RGBA64"),
+    4: (
+        "RGB24", "RGBA32", "ARGB32", "RGHalf", "RFloat", "RGB9E5", "RG32", "RGB24_SIGNED", "RGBA32_SIGNED",
+        "RG32_SIGNED",
+    ),
+    8: ("RGBAHalf", "RGFloat", "RGB48", "RGBA64", "RGB48_SIGNED", "RGBA64_SIGNED"),
     16: ("RGBAFloat",),
-}
+}  # fmt: skip
 UNCOMPRESSED = frozenset(name for names in _UNCOMPRESSED.values() for name in names)
 """Formats without block compression."""
 _BLOCKS_4X4: Mapping[int, tuple[str, ...]] = {
@@ -88,6 +96,8 @@ BLOCKS: Mapping[str, Block] = {
 SWITCH = {0: False, 1: True}
 NUMBER: Mapping[int, Any] = {}
 """Values without names: the number itself."""
+REAL: Mapping[int, Any] = {}
+"""Numbers with a fraction."""
 
 
 class Setting(Struct, frozen=True):
@@ -114,6 +124,10 @@ SETTINGS: Mapping[str, Setting] = {
     "wrapModeU": Setting(("textureSettings", "wrapU"), WRAP_MODES),
     "wrapModeV": Setting(("textureSettings", "wrapV"), WRAP_MODES),
     "filterMode": Setting(("textureSettings", "filterMode"), FILTER_MODES),
+    "mipmapFilter": Setting(("mipmaps", "mipMapMode"), MIP_FILTERS),
+    "mipMapBias": Setting(("textureSettings", "mipBias"), REAL),
+    "streamingMipmaps": Setting(("streamingMipmaps",), SWITCH),
+    "vtOnly": Setting(("vTOnly",), SWITCH),
 }
 PLATFORM_SETTINGS: Mapping[str, Setting] = {
     "overridden": Setting(("overridden",), SWITCH),
@@ -138,6 +152,8 @@ def setting(name: str) -> Setting:
 def from_file(found: Setting, text: str) -> Any:
     """Converts a `.meta` value to that of Unity's scripts; values without a name stay numbers or text."""
     try:
+        if found.values is REAL:
+            return float(text)
         number = int(text)
     except ValueError:
         return text
@@ -146,12 +162,23 @@ def from_file(found: Setting, text: str) -> Any:
 
 def to_file(name: str, found: Setting, value: Any) -> str:
     """Converts a value to that of a `.meta` file. Raises UserError if the setting can't have it."""
+    if found.values is REAL and type(value) in (int, float) and math.isfinite(value):
+        return str(int(value)) if value == int(value) else repr(value)
     for number, known in found.values.items():
         if type(known) is type(value) and known == value:
             return str(number)
-    if type(value) is int and found.values is not SWITCH:
+    if type(value) is int and found.values is not SWITCH and found.values is not REAL:
         return str(value)
     raise UserError(text("{name} can't be {value}.", name=name, value=repr(value)))
+
+
+def is_valid(name: str, value: Any) -> bool:
+    """Whether a platform's setting of that name can have a value."""
+    try:
+        to_file(name, PLATFORM_SETTINGS[name], value)
+    except UserError:
+        return False
+    return name != "maxTextureSize" or value in SIZES
 
 
 INTENT_COMPRESSIONS = {

@@ -9,7 +9,7 @@ from typing import Self
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bridge.api import ProjectFolder, Text, UserError, read_text, text
+from bridge.api import AnyText, ProjectFolder, Text, UserError, checkout_problem, read_text, text
 
 SUFFIX = ".meta"
 BOM = "\ufeff"
@@ -34,16 +34,22 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class UnknownSyntaxError(Exception):
     """The text isn't what Unity writes. `text` says where; its `path` is the file's name."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: AnyText) -> None:
         super().__init__(text)
-        self.text = text
+        self.text = text if isinstance(text, Text) else Text(text)
+
+
+class CheckoutError(UnknownSyntaxError):
+    """The text is a merge conflict or a Git LFS pointer; `text` has the remedy."""
 
 
 class MetaFile:
     """The text of one `.meta` file."""
 
     def __init__(self, text: str) -> None:
-        """Raises UnknownSyntaxError."""
+        """Raises UnknownSyntaxError; CheckoutError for what version control left."""
+        if problem := checkout_problem(text.removeprefix(BOM)):
+            raise CheckoutError(problem)
         # libyaml counts characters from after the mark.
         self._mark = BOM if text.startswith(BOM) else ""
         self.text = text.removeprefix(BOM)

@@ -20,14 +20,15 @@ MIN_COPY = MIB
 MIN_TEXELS = 64 * 64
 """Smaller textures may be placeholders for a missing map."""
 ABOUT_HEIGHTS = text(
-    "Grey height map in a slot for normal maps. Unity computes normals from it with Create from Grayscale."
+    "Grey image in a slot for normal maps. From a height map, Unity computes normals with Create from "
+    "Grayscale."
 )
 HEIGHTS = Remark(
     "unity.heights_as_normals",
     "error",
     text(
-        "Grey height map that materials use as a normal map. Import it as a Normal map with Create from "
-        "Grayscale, or use it as a height map."
+        "Grey image that materials use as a normal map. If it is a height map, import it as a Normal map "
+        "with Create from Grayscale; otherwise assign another texture."
     ),
     ABOUT_HEIGHTS,
 )
@@ -35,8 +36,8 @@ MAYBE_HEIGHTS = Remark(
     HEIGHTS.code,
     "note",
     text(
-        "Grey height map in a material slot that usually holds a normal map. If the shader reads normals "
-        "there, import it as a Normal map with Create from Grayscale."
+        "Grey image in a material slot that usually holds a normal map. If the shader reads normals "
+        "there, and this is a height map, import it as a Normal map with Create from Grayscale."
     ),
     ABOUT_HEIGHTS,
 )

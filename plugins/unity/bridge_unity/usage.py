@@ -26,6 +26,7 @@ from bridge_unity.shaders import (
     is_lit,
     is_standard,
 )
+from bridge_unity.sprite_atlas import ATLAS_SUFFIXES, PACKABLES, SpriteAtlases
 from bridge_unity.text_asset import (
     ANIMATION,
     CAMERA,
@@ -48,7 +49,9 @@ from bridge_unity.text_asset import (
 from bridge_unity.vendors import EditorScripts
 
 MATERIAL_SUFFIX = ".mat"
-TEXT_SUFFIXES = (MATERIAL_SUFFIX, ".unity", ".prefab", ".asset", ".anim", ".terrainlayer", ".spriteatlas")
+TEXT_SUFFIXES = (
+    MATERIAL_SUFFIX, ".unity", ".prefab", ".asset", ".anim", ".terrainlayer", *ATLAS_SUFFIXES,
+)  # fmt: skip
 PRELOADED = "preloadedAssets"
 """The assets in the player settings that aren't icons, splash screens or cursors."""
 
@@ -123,6 +126,13 @@ SCREEN_HEIGHT = 1080
 PIXELS_PER_UNIT = 100.0
 """Of sprites by default."""
 
+_ICON = re.compile(rb"^  icon: \{fileID: 2800000, guid: ([0-9a-f]{32}),", re.MULTILINE)
+SCRIPT_SUFFIX = ".cs"
+MAX_SCRIPT_META = 1 << 14
+"""Bytes read of a script's `.meta`."""
+ICON = TextureUse(kinds=("ui",), slot="icon", domain="ui", size=(16.0, 16.0))
+"""The icon of a script, which the editor draws in the inspector, and far smaller or larger in scenes."""
+
 _META_GUID = re.compile(rb"^guid: ([0-9a-f]{32})\b", re.MULTILINE)
 _SECONDARY = re.compile(rb"- texture: \{fileID: -?\d+, guid: ([0-9a-f]{32})[^{}]*\}\s+name: (\w+)")
 _PIXELS_PER_UNIT = re.compile(rb"^  spritePixelsToUnits: (\d{1,6}(?:\.\d{1,6})?)", re.MULTILINE)
@@ -140,13 +150,14 @@ class Usage(NamedTuple):
 class _Assets:
     """The files of a project that use textures or are textures."""
 
-    def __init__(self) -> None:
+    def __init__(self, project: Path) -> None:
+        self.atlases = SpriteAtlases(project)
         self.images: dict[str, str] = {}
         """By GUID."""
         self.pixels_per_unit: dict[str, float] = {}
         """By GUID, where it isn't the default."""
-        self.secondary: list[Usage] = []
-        """Of sprites' secondary textures."""
+        self.of_metas: list[Usage] = []
+        """By `.meta` files: sprites' secondary textures, and icons of scripts."""
         self.texts: list[str] = []
         self.shaders: dict[str, Path] = {}
 
@@ -163,16 +174,23 @@ class _Assets:
             density = _PIXELS_PER_UNIT.search(text)
             if density and float(density.group(1)) not in (0.0, PIXELS_PER_UNIT):
                 self.pixels_per_unit[guid] = float(density.group(1))
-        for other, name in _SECONDARY.findall(text):
+        secondary = _SECONDARY.findall(text)
+        self.atlases.add_texture(guid, text, (other.decode() for other, _ in secondary))
+        for other, name in secondary:
             if name in SECONDARY:
                 use = TextureUse(kinds=SECONDARY[name], slot=name.decode(), domain="canvas")
-                self.secondary.append(Usage(other.decode(), use))
+                self.of_metas.append(Usage(other.decode(), use))
+
+    def add_script(self, meta: Path) -> None:
+        """Adds the icon of a script."""
+        if icon := _ICON.search(_read_meta(meta, MAX_SCRIPT_META)):
+            self.of_metas.append(Usage(icon.group(1).decode(), ICON))
 
 
 def texture_usage(project: Path) -> dict[str, TextureUses]:
     """Returns the uses of each texture, by its path below the project."""
     scripts = EditorScripts(project, projects.skip(project))
-    assets = _Assets()
+    assets = _Assets(project)
     metas = tuple(suffix + SUFFIX for suffix in (*IMAGES, SHADER_SUFFIX, GRAPH_SUFFIX))
     for walked in walk(project, scripts.skip):
         lower = walked.file.lower()
@@ -181,16 +199,20 @@ def texture_usage(project: Path) -> dict[str, TextureUses]:
         if lower.endswith(metas):
             file = walked.file[: -len(SUFFIX)]
             assets.add_meta(file, _read_meta(project / walked.file), project / file)
+        elif lower.endswith(SCRIPT_SUFFIX + SUFFIX):
+            assets.add_script(project / walked.file)
+        elif lower.endswith(SUFFIX):
+            assets.atlases.add_meta(walked.file)
         elif lower.endswith(TEXT_SUFFIXES):
             assets.texts.append(walked.file)
     found: dict[str, dict[TextureUse, None]] = {}
     reader = _Reader(project, Shaders(assets.shaders), assets.images)
-    for guid, use, in_world in (*assets.secondary, *reader.read(assets)):
+    for guid, use, in_world in (*assets.of_metas, *reader.read(assets)):
         if guid in assets.images:
             if in_world:
                 use = reader.on_screen(use, assets.pixels_per_unit.get(guid, PIXELS_PER_UNIT))
             found.setdefault(assets.images[guid], {})[use] = None
-    owners = scripts.owners(assets.images.values())
+    owners = assets.atlases.owners(assets.images) | scripts.owners(assets.images.values())
     return {
         file: TextureUses(tuple(_without_doubt(found.get(file, {}))), owners.get(file, ""))
         for file in dict.fromkeys((*found, *owners))
@@ -226,7 +248,12 @@ class _Reader:
         materials: list[tuple[str, list[Usage]]] = []
         for file in assets.texts:
             try:
-                usages = list(self._usages(read_documents(self._project / file)))
+                documents = read_documents(self._project / file)
+                if file.lower().endswith(ATLAS_SUFFIXES):
+                    references = (ref for document in documents for ref in document.references)
+                    assets.atlases.add(file, (ref.guid for ref in references if ref.key == PACKABLES))
+                    continue
+                usages = list(self._usages(documents))
             except OSError:
                 continue
             if file.lower().endswith(MATERIAL_SUFFIX):
@@ -369,10 +396,10 @@ def _placed(document: Document, usage: Usage, layout: Layout) -> Usage:
     return usage._replace(use=replace(use, size=size))
 
 
-def _read_meta(meta: Path) -> bytes:
-    """Returns the first MAX_BYTES of a file; nothing if it can't be read."""
+def _read_meta(meta: Path, limit: int = MAX_BYTES) -> bytes:
+    """Returns the first bytes of a file, at most `limit`; nothing if it can't be read."""
     try:
         with meta.open("rb") as file:
-            return file.read(MAX_BYTES)
+            return file.read(limit)
     except OSError:
         return b""

@@ -14,7 +14,7 @@ _UNREAL: Mapping[str, Any] = {
     "lod_group": "TEXTUREGROUP_WORLD", "mip_gen_settings": "TMGS_FROM_TEXTURE_GROUP", "max_texture_size": 0,
     "flip_green_channel": False, "virtual_texture_streaming": False, "never_stream": False,
     "lossy_compression_amount": "TLCA_DEFAULT", "power_of_two_mode": "NONE", "address_x": "TA_WRAP",
-    "address_y": "TA_WRAP", "filter": "TF_DEFAULT",
+    "address_y": "TA_WRAP", "filter": "TF_DEFAULT", "lod_bias": 0,
 }  # fmt: skip
 
 DEFAULT_OPTIONS: Mapping[str, Mapping[str, Any]] = {

@@ -32,6 +32,10 @@ class Descriptor:
     def content(self) -> bytes:
         return self._mark + self.text.encode(self._encoding)
 
+    def is_enabled(self, name: str) -> bool:
+        found = [plugin for _, _, plugin in self._plugins() if _is_named(plugin, name)]
+        return bool(found) and found[0].get("Enabled") is True
+
     def enable(self, name: str) -> None:
         """Adds the plugin, or enables it."""
         for begin, end, plugin in self._plugins():

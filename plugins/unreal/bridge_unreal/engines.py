@@ -39,13 +39,10 @@ def project_version(project: Path) -> str | None:
     file = descriptor_file(project)
     if file is None:
         return None
-    try:
-        association = str(Descriptor(file.read_bytes()).root.get("EngineAssociation", ""))
-    except (OSError, ValueError) as error:
-        raise UserError(text("Can't read {file} ({reason}).", file=file, reason=error)) from None
-    if re.match(r"\d+\.\d+", association):
-        return association
-    version = build_version(project, association)
+    found = association(file)
+    if re.match(r"\d+\.\d+", found):
+        return found
+    version = build_version(project, found)
     if version is None:
         raise UserError(
             text(
@@ -57,6 +54,17 @@ def project_version(project: Path) -> str | None:
     return version
 
 
+def association(file: Path) -> str:
+    """Returns the `EngineAssociation` of a `.uproject`: a version, a build's identifier, or empty.
+
+    Raises UserError.
+    """
+    try:
+        return str(Descriptor(file.read_bytes()).root.get("EngineAssociation", ""))
+    except (OSError, ValueError) as error:
+        raise UserError(text("Can't read {file} ({reason}).", file=file, reason=error)) from None
+
+
 def build_version(project: Path, association: str) -> str | None:
     """Returns the version of a custom build; None if it isn't found.
 
@@ -64,14 +72,18 @@ def build_version(project: Path, association: str) -> str | None:
     """
     roots = [registered_build(association)] if association else list(project.resolve().parents)
     for root in roots:
-        if root is None:
-            continue
-        try:
-            found = json.loads(read_text(root / "Engine/Build/Build.version"))
-            return ".".join(str(int(found[f"{part}Version"])) for part in ("Major", "Minor", "Patch"))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+        if root is not None and (found := version_in(root)) is not None:
+            return found
     return None
+
+
+def version_in(engine: Path) -> str | None:
+    """Returns the version of the engine in a folder; None if there is none."""
+    try:
+        found = json.loads(read_text(engine / "Engine/Build/Build.version"))
+        return ".".join(str(int(found[f"{part}Version"])) for part in ("Major", "Minor", "Patch"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def registered_build(association: str) -> Path | None:
@@ -84,6 +96,14 @@ def registered_build(association: str) -> Path | None:
                 return Path(winreg.QueryValueEx(key, association)[0])
         except OSError:
             return None
+    return registered_builds().get(association.lower())
+
+
+def registered_builds() -> dict[str, Path]:
+    """Returns the folders of the builds in the user's list by their identifiers in lower case.
+
+    Empty on Windows, where the registry has the list.
+    """
     settings = (
         "Library/Application Support/Epic/UnrealEngine"
         if sys.platform == "darwin"
@@ -92,6 +112,6 @@ def registered_build(association: str) -> Path | None:
     config = configparser.ConfigParser(interpolation=None)
     try:
         config.read(Path.home() / settings / "Install.ini", encoding="utf-8")
-        return Path(config.get("Installations", association))
+        return {name: Path(place) for name, place in config.items("Installations")}
     except (configparser.Error, UnicodeDecodeError):
-        return None
+        return {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.api import GpuFormat, ImageFacts, Platform, TextureIntent, limited, texture_bytes
-from bridge_unreal.texture_intent import COMPRESSION, read_intent
+from bridge_unreal.texture_intent import COMPRESSION, MIPS, read_intent
 
 RAW: Mapping[str, GpuFormat] = {
     "TC_EDITOR_ICON": "rgba8", "TC_VECTOR_DISPLACEMENTMAP": "rgba8", "TC_DISTANCE_FIELD_FONT": "r8",
@@ -36,8 +36,11 @@ def gpu_format(intent: TextureIntent, facts: ImageFacts, platform: Platform) -> 
 
 
 def gpu_memory(options: Mapping[str, Any], facts: ImageFacts, platform: Platform) -> int | None:
-    """Returns the bytes of a texture that is loaded entirely; None if unknown, as of a virtual one."""
-    if options.get("virtual_texture_streaming") is True or not _keeps_size(options):
+    """Returns the bytes of a texture that is loaded entirely; None if unknown, as of a virtual one.
+
+    The header of an asset doesn't tell whether there are mipmaps.
+    """
+    if MIPS not in options or options.get("virtual_texture_streaming") is True or not _keeps_size(options):
         return None
     intent = read_intent(options)
     compression = str(options.get(COMPRESSION))

@@ -8,7 +8,8 @@ from typing import Any
 from bridge.api import (
     Adapter,
     Addon,
-    EditorSupport,
+    AddonInstaller,
+    BatchEditor,
     GpuFormat,
     ImageFacts,
     OptionLabel,
@@ -19,8 +20,10 @@ from bridge.api import (
     hookimpl,
 )
 from bridge_unreal import gpu_memory, labels, texture_intent
+from bridge_unreal.batch import UnrealBatch
 from bridge_unreal.default_options import DEFAULT_OPTIONS
-from bridge_unreal.support import UnrealSupport, addon
+from bridge_unreal.projects import UnrealProjects
+from bridge_unreal.support import UnrealInstaller, addon
 from bridge_unreal.versions import SCHEME
 
 
@@ -31,7 +34,6 @@ class _Unreal(Adapter):
     scheme = SCHEME
     default_options = DEFAULT_OPTIONS
     texture_fields = texture_intent.FIELDS
-    labels: Mapping[str, OptionLabel] = labels.NEWER
 
     def compile_texture(
         self, intent: TextureIntent, present: Mapping[str, Any], version: Version
@@ -56,18 +58,22 @@ class _Unreal(Adapter):
 
     @property
     def project(self) -> ProjectSupport | None:
-        return None
+        return UnrealProjects()
 
     @property
-    def editor(self) -> EditorSupport | None:
-        return UnrealSupport()
+    def installer(self) -> AddonInstaller:
+        return UnrealInstaller()
+
+    @property
+    def batch_editor(self) -> BatchEditor:
+        return UnrealBatch()
 
     @property
     def addon(self) -> Addon | None:
         return addon()
 
     def option_labels(self, version: Version, locale: str) -> Mapping[str, OptionLabel]:
-        return self.labels
+        return labels.option_labels(version, locale)
 
 
 class Unreal4(_Unreal):
@@ -75,7 +81,6 @@ class Unreal4(_Unreal):
 
     name = "unreal4"
     versions = ">=4.27,<5.0"
-    labels = labels.OLDER
 
 
 class Unreal50(_Unreal):
@@ -83,7 +88,6 @@ class Unreal50(_Unreal):
 
     name = "unreal5_0"
     versions = ">=5.0,<5.1"
-    labels = labels.OLDER
 
 
 class Unreal51(_Unreal):

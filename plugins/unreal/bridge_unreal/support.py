@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import msgspec
 from packaging.specifiers import SpecifierSet
 
 from bridge.api import (
     Addon,
+    AddonInstaller,
+    AnyText,
     AssetChange,
-    HeadlessEditor,
     ProjectFolder,
-    TextureAsset,
-    TextureUses,
+    Transaction,
     UserError,
     Version,
     text,
@@ -54,8 +53,8 @@ class _Record(msgspec.Struct, frozen=True):
     after: bytes
 
 
-class UnrealSupport:
-    """Installs the plugin. Textures are read and changed by the plugin, in the editor."""
+class UnrealInstaller(AddonInstaller):
+    """Installs the plugin, for all versions."""
 
     def project_version(self, project: Path) -> str | None:
         return engines.project_version(project)
@@ -67,44 +66,34 @@ class UnrealSupport:
     def install(self, project: Path) -> Sequence[AssetChange]:
         file = _descriptor_file(project)
         try:
-            with ProjectFolder(project) as folder:
+            with ProjectFolder(project) as folder, Transaction(folder) as changes:
                 files = plugin_files()
-                names = [*files, MANIFEST]
-                obsolete = sorted(set(_installed(folder)) - set(names))
+                contents = {**files, MANIFEST: _manifest(files)}
+                obsolete = sorted({*_installed(folder)} - {*contents})
                 old = folder.read(file)
                 new = _edited(project / file, old, enable=True)
-                # Before anything is written: a link out of the project must not leave half of the plugin.
-                for path in (file, RECORD, *map(_path, names)):
-                    folder.check(path)
-                for name in obsolete:
-                    folder.check(_path(name), remove=True)
-                changes = [_write(folder, name, content) for name, content in files.items()]
-                changes.append(_write(folder, MANIFEST, _manifest(files)))
-                changes += _remove(folder, obsolete)
+                done = [changes.write(_path(name), content) for name, content in contents.items()]
+                done += [each for name in obsolete if (each := changes.remove(_path(name)))]
                 if new != old:
-                    record = msgspec.json.encode(_Record(old, new))
-                    folder.write(RECORD, record, parents=True)
-                    # Enabled last: Unreal refuses a project whose plugin is missing.
-                    folder.write(file, new, was=old)
+                    changes.write(RECORD, msgspec.json.encode(_Record(old, new)))
+                # Enabled last: Unreal refuses a project whose plugin is missing.
+                done.append(changes.write(file, new))
+                changes.commit()
         except OSError as error:
             raise _unwritable(project / PLUGIN, error) from None
-        return [*changes, AssetChange(file, "updated" if new != old else "unchanged")]
+        return done
 
     def remove(self, project: Path) -> Sequence[AssetChange]:
         file = _descriptor_file(project)
         try:
-            with ProjectFolder(project) as folder:
+            with ProjectFolder(project) as folder, Transaction(folder) as changes:
                 names = sorted({*_installed(folder), *plugin_files(), MANIFEST})
-                old = folder.read(file)
-                new = _before(folder, project / file, old)
-                folder.check(file)
-                for path in (STATE, *CACHES, *map(_path, names)):
+                for path in (STATE, *CACHES):
                     folder.check(path, remove=True)
-                if new != old:
-                    # Disabled first: Unreal refuses a project whose plugin is missing.
-                    folder.write(file, new, was=old)
-                changes = [AssetChange(file, "updated" if new != old else "unchanged")]
-                changes += _remove(folder, names)
+                # Disabled first: Unreal refuses a project whose plugin is missing.
+                done = [changes.write(file, _before(folder, project / file, folder.read(file)))]
+                done += [each for name in names if (each := changes.remove(_path(name)))]
+                changes.commit()
                 for path in (STATE, *CACHES):
                     folder.remove_tree(path)
                 folder.remove_empty_folders(PLUGIN)
@@ -113,40 +102,15 @@ class UnrealSupport:
                         folder.remove_empty_folders(name)
         except OSError as error:
             raise _unwritable(project / PLUGIN, error) from None
-        return changes
+        return done
 
-    def known_projects(self) -> Sequence[Path]:
-        return ()
-
-    def find_editor(self) -> Sequence[str]:
-        return ()
-
-    def textures(self, project: Path) -> Iterator[TextureAsset]:
-        return iter(())
-
-    def texture(self, project: Path, file: str) -> TextureAsset | None:
-        return TextureAsset(file, file)
-
-    def uses(self, project: Path) -> Mapping[str, TextureUses]:
-        return {}
-
-    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        raise _needs_editor()
-
-    def create_project(self, folder: Path, textures: Mapping[str, Mapping[str, Any]]) -> None:
-        raise _needs_editor()
-
-    def editor_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
-        raise _needs_editor()
-
-    def window_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
-        return ()
-
-    def camera(self, editor: Sequence[str], project: Path, settings: Path, locale: str) -> None:
-        return None
-
-    def headless(self, project: Path, answer: str | None = None, locale: str = "en") -> HeadlessEditor:
-        raise _needs_editor()
+    def fault(self, project: Path) -> AnyText:
+        file = project / _descriptor_file(project)
+        try:
+            enabled = Descriptor(file.read_bytes()).is_enabled(NAME)
+        except (OSError, ValueError) as error:
+            raise UserError(text("Can't read {file} ({reason}).", file=file, reason=error)) from None
+        return "" if enabled else text("it is disabled in {file}", file=file.name)
 
 
 def plugin_files() -> dict[str, bytes]:
@@ -240,26 +204,6 @@ def _manifest(names: Iterable[str]) -> bytes:
 def _path(name: str) -> str:
     """Returns the path of a plugin's file below the project."""
     return f"{PLUGIN}/{name}"
-
-
-def _write(folder: ProjectFolder, name: str, content: bytes) -> AssetChange:
-    target = folder.root / PLUGIN / name
-    old = target.read_bytes() if target.is_file() else None
-    if old != content:
-        folder.write(_path(name), content, parents=True)
-    return AssetChange(
-        _path(name), "created" if old is None else "unchanged" if old == content else "updated"
-    )
-
-
-def _remove(folder: ProjectFolder, names: Iterable[str]) -> Iterator[AssetChange]:
-    for name in names:
-        if folder.remove(_path(name)):
-            yield AssetChange(_path(name), "removed")
-
-
-def _needs_editor() -> UserError:
-    return UserError(text("Unreal's textures can be changed in its editor only. Open the project there."))
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:

@@ -12,7 +12,7 @@ from bridge.api import TextureIntent
 
 FIELDS = frozenset({
     "kind", "color_space", "normal_convention", "compression", "mipmaps", "alpha", "max_size", "wrap",
-    "filter",
+    "filter", "group", "lod_bias", "streaming", "virtual_texture", "mip_generation",
 })  # fmt: skip
 """The fields that the properties of every supported version decide."""
 
@@ -51,26 +51,56 @@ UNKNOWN_MIPS = frozenset({
 WRAPS = {"TA_WRAP": "repeat", "TA_CLAMP": "clamp", "TA_MIRROR": "mirror"}
 FILTERS = {"TF_NEAREST": "nearest", "TF_BILINEAR": "linear", "TF_TRILINEAR": "linear"}
 MIP_FILTERS = {"TF_NEAREST": "nearest", "TF_BILINEAR": "nearest", "TF_TRILINEAR": "linear"}
+MIP_GENERATIONS: Mapping[str, str] = {
+    AVERAGE: "box", "TMGS_SHARPEN4": "sharpen", "TMGS_BLUR3": "blur", "TMGS_UNFILTERED": "unfiltered",
+    **{f"TMGS_SHARPEN{strength}": "sharpen" for strength in range(11)},
+    **{f"TMGS_BLUR{strength}": "blur" for strength in range(1, 6)},
+}  # fmt: skip
+"""How mip levels are made; the first of several strengths, the middle one, is the one to set."""
+GROUPS = frozenset({
+    WORLD, WORLD_NORMALS, "TEXTUREGROUP_WORLD_SPECULAR", "TEXTUREGROUP_CHARACTER",
+    "TEXTUREGROUP_CHARACTER_NORMAL_MAP", "TEXTUREGROUP_CHARACTER_SPECULAR", "TEXTUREGROUP_WEAPON",
+    "TEXTUREGROUP_WEAPON_NORMAL_MAP", "TEXTUREGROUP_WEAPON_SPECULAR", "TEXTUREGROUP_VEHICLE",
+    "TEXTUREGROUP_VEHICLE_NORMAL_MAP", "TEXTUREGROUP_VEHICLE_SPECULAR", "TEXTUREGROUP_CINEMATIC",
+    "TEXTUREGROUP_EFFECTS", "TEXTUREGROUP_EFFECTS_NOT_FILTERED", "TEXTUREGROUP_SKYBOX", "TEXTUREGROUP_UI",
+    PIXELS,
+})  # fmt: skip
+"""The texture groups of every version that are meant to be chosen."""
+MAX_BIAS = 16
 MAX_SIZE = 16_384
 """The longest side of a texture that isn't virtual, pixels."""
 
 
 def compile_intent(intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the properties that change `present` to `intent`."""
+    wanted: dict[str, Any] = {}
+    group = expressible(intent).group
+    if group is not None:
+        # What it says of mip levels and filtering depends on the group.
+        wanted[GROUP] = group
+    before, present = present, {**present, **wanted}
     todo = expressible(intent).differs(read_intent(present))
     compression = _compression(intent, todo, present)
-    wanted: dict[str, Any] = {}
     if compression is not None:
         wanted[COMPRESSION] = compression
-        wanted |= _group(compression, present)
+        if group is None:
+            wanted |= _group(compression, present)
     srgb = _srgb(intent, todo, compression, present)
     if srgb is not None:
         wanted[SRGB] = srgb
     if todo.normal_convention is not None:
         # Unreal expects green down (DirectX): a texture that needs the flip is OpenGL.
         wanted["flip_green_channel"] = todo.normal_convention == "opengl"
-    if todo.mipmaps is not None:
+    if todo.mip_generation is not None:
+        wanted[MIPS] = next(name for name, way in MIP_GENERATIONS.items() if way == todo.mip_generation)
+    elif todo.mipmaps is not None:
         wanted[MIPS] = _mips(todo.mipmaps, present)
+    if todo.lod_bias is not None:
+        wanted["lod_bias"] = int(todo.lod_bias)
+    if todo.streaming is not None:
+        wanted["never_stream"] = not todo.streaming
+    if todo.virtual_texture is not None:
+        wanted["virtual_texture_streaming"] = todo.virtual_texture
     if todo.max_size is not None:
         wanted["max_texture_size"] = todo.max_size
     if todo.alpha == "none":
@@ -83,13 +113,14 @@ def compile_intent(intent: TextureIntent, present: Mapping[str, Any]) -> dict[st
     if todo.filter is not None:
         smooth = "TF_BILINEAR" if present.get(GROUP) == PIXELS else "TF_DEFAULT"
         wanted["filter"] = "TF_NEAREST" if todo.filter == "nearest" else smooth
-    return {name: value for name, value in wanted.items() if not _same(present.get(name), value)}
+    return {name: value for name, value in wanted.items() if not _same(before.get(name), value)}
 
 
 def read_intent(options: Mapping[str, Any]) -> TextureIntent:
     """Returns the intent of `options`; an unknown value decides nothing."""
     compression, filtering = str(options.get(COMPRESSION)), str(options.get("filter"))
     flipped, srgb = _switch(options.get("flip_green_channel")), _switch(options.get(SRGB))
+    group, whole = options.get(GROUP), _switch(options.get("never_stream"))
     linear = compression in ALWAYS_LINEAR or srgb is False
     size = options.get("max_texture_size")
     default = None if options.get(GROUP) == PIXELS or filtering != "TF_DEFAULT" else "linear"
@@ -104,6 +135,11 @@ def read_intent(options: Mapping[str, Any]) -> TextureIntent:
         wrap=_wrap(options),  # type: ignore[arg-type]
         filter=FILTERS.get(filtering, default),  # type: ignore[arg-type]
         mip_filter=MIP_FILTERS.get(filtering),  # type: ignore[arg-type]
+        group=group if isinstance(group, str) and group else None,
+        lod_bias=_bias(options.get("lod_bias")),
+        streaming=None if whole is None else not whole,
+        virtual_texture=_switch(options.get("virtual_texture_streaming")),
+        mip_generation=MIP_GENERATIONS.get(str(options.get(MIPS))),  # type: ignore[arg-type]
     )
 
 
@@ -121,6 +157,14 @@ def expressible(intent: TextureIntent) -> TextureIntent:
         fields.pop("kind", None)
     if fields.get("alpha") != "none":
         fields.pop("alpha", None)
+    if intent.group not in GROUPS:
+        fields.pop("group", None)
+    if intent.lod_bias is not None and not (
+        abs(intent.lod_bias) <= MAX_BIAS and float(intent.lod_bias).is_integer()
+    ):
+        del fields["lod_bias"]
+    if intent.mipmaps is False or intent.mip_generation not in MIP_GENERATIONS.values():
+        fields.pop("mip_generation", None)
     size = intent.max_size
     # Unreal halves a texture until it fits, so other limits come out smaller.
     if size is not None and not (0 <= size <= MAX_SIZE and size & (size - 1) == 0):
@@ -195,6 +239,10 @@ def _has_mips(options: Mapping[str, Any]) -> bool | None:
     if found == FROM_GROUP:
         return None if str(options.get(GROUP)) in UNKNOWN_MIPS else True
     return None if found == "TMGS_LEAVE_EXISTING_MIPS" else found != NO_MIPMAPS
+
+
+def _bias(value: object) -> float | None:
+    return float(value) if type(value) is int and abs(value) <= MAX_BIAS else None
 
 
 def _wrap(options: Mapping[str, Any]) -> str | None:

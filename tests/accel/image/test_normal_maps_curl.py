@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from accel.image.normal_maps import FULL_SIGN, NAMED_CONFIDENCE, Curl, judge_curl, measure_curl
+from accel.image.normal_maps import (
+    FULL_SIGN,
+    NAMED_CONFIDENCE,
+    Curl,
+    examine_normals,
+    judge_curl,
+    measure_curl,
+)
 from accel.image.statistics import sample_pixels
 from tests.accel.image.test_normal_maps import heights, normal_map
 
@@ -281,3 +288,14 @@ def test_faint_grain_of_the_other_convention_doesnt_outvote_bolts(convention, si
     assert judge(grain).sign * SIGNS[other] > 0
     found = judge(together(normal_map(heads, convention), grain))
     assert found.confidence < NAMED_CONFIDENCE or found.sign * SIGNS[convention] > 0
+
+
+@pytest.mark.parametrize(("share", "named"), [(0.03, False), (0.5, True)])
+def test_slopes_in_one_direction_alone_tell_no_convention(share: float, named: bool) -> None:
+    """A cable: steep up and down, with ragged edges that are hardly any slope to the sides."""
+    slopes = np.stack(np.gradient(bumps(256, 24)), -1)[..., ::-1]
+    rows = np.sin(np.linspace(0, 6 * np.pi, 256))[:, None]
+    pixels = vectors(np.stack([-slopes[..., 0] * share, rows * 0.8 + slopes[..., 1] * share], -1))
+    mean = [float(one) for one in pixels.reshape(-1, 3).mean(0) / 255]
+    found, _ = examine_normals(pixels, sample_pixels(pixels), mean)
+    assert (found.convention is not None) is named

@@ -15,17 +15,17 @@ public static class SessionDriver
     private static readonly List<Command> Commands = new List<Command>();
     private static readonly BlobClient Blobs = new BlobClient();
 
-    public static void Main(string[] arguments)
+    public static void Run(string[] arguments)
     {
         var reader = new Thread(Read) { IsBackground = true };
         reader.Start();
         var identity = new EditorIdentity
         {
-            Version = arguments[2], EngineVersion = "2022.3.62f1", ProjectId = "project", ProjectName = "Project",
+            Version = arguments[2], EngineVersion = "2022.3.62f1", ProjectId = arguments[0], ProjectName = "Project",
             ProjectRoot = arguments[0], Instance = arguments[3],
         };
         var session = new EditorSession(identity, new StateFile(arguments[1]));
-        session.StatusChanged += () => Say("status", session.State.ToString(), session.Problem);
+        session.StatusChanged += () => Say("status", session.State.ToString(), session.Problem.ToString());
         session.Opened += ready => Say("opened", ready.Session, ready.Resumed.ToString());
         session.Lost += () => Say("lost");
         session.Forgotten += () => Say("forgotten");

@@ -5,27 +5,31 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.paths import ConnectionFile, Paths
 from tests.e2e.world import until
-from tests.unity.editor.session import SOURCES, Session
+from tests.unity.editor import unity
+from tests.unity.editor.session import PACKAGE, Session
 from tests.unity.projects import game
 from tools import csharp
 
 HERE = Path(__file__).parent
 RUNTIMES = ("coreclr", "mono")
+PROJECT, PROJECT_VERSION = "2022.3.62f1", "2022.3"
 NORMAL_MAP = "Assets/materials/brick_normal.png"
 
 
 class Daemon:
     """A daemon in a home of its own; it can be ended and started again."""
 
-    def __init__(self, folder: Path) -> None:
-        own = {"POPBRIDGE_HOME": str(folder / "home"), "POPBRIDGE_ROOTS": str(folder)}
+    def __init__(self, folder: Path, roots: Path | None = None) -> None:
+        own = {"POPBRIDGE_HOME": str(folder / "home"), "POPBRIDGE_ROOTS": str(roots or folder)}
         self.env = {**csharp.environment(), **own, "POPBRIDGE_HEARTBEAT_S": "0.5"}
         self.paths = Paths.find(self.env)
         self.file = self.paths.connection_file
@@ -57,21 +61,38 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The compiled driver of the session, by runtime."""
+def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon for all projects of the tests."""
+    daemon = Daemon(tmp_path_factory.mktemp("daemon"), tmp_path_factory.getbasetemp())
+    daemon.start()
+    yield daemon
+    daemon.end()
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sequence[str]]:
+    """The command of the compiled drivers, by runtime. One call of Roslyn compiles all."""
     if not csharp.is_ready():
         assert not os.environ.get("POPBRIDGE_REQUIRE_ENGINES"), "python tools/csharp.py"
         pytest.skip("Roslyn or Mono isn't there: python tools/csharp.py")
-    folder = tmp_path_factory.mktemp("session")
-    programs = {runtime: folder / runtime / "Session.exe" for runtime in RUNTIMES}
-    for program in programs.values():
-        program.parent.mkdir()
-    said = csharp.compile_programs(
-        *({"out": program, "sources": [*SOURCES, HERE / "SessionDriver.cs"], "runtime": runtime}
-          for runtime, program in programs.items())
-    )  # fmt: skip
-    assert said == [[], []]
-    return programs
+    folder = tmp_path_factory.mktemp("programs")
+    package = (PACKAGE / "Editor", HERE / "fakes")
+    drivers = [*package, PACKAGE / "Tests", PACKAGE / "Samples~", *HERE.glob("*.cs")]
+    defines = [*unity.defines(PROJECT_VERSION), *unity.module_defines()]
+    wanted: list[dict[str, Any]] = [
+        {"out": folder / runtime / "Drivers.exe", "sources": drivers, "defines": defines, "runtime": runtime}
+        for runtime in RUNTIMES
+    ]
+    # Versions whose defines differ in none that the sources ask for have the same program.
+    wanted += [
+        {"out": folder / version / "Package.dll", "sources": package, "library": True,
+         "defines": unity.defines(version)}
+        for version in unity.distinct(package, PROJECT_VERSION)
+    ]  # fmt: skip
+    for each in wanted:
+        each["out"].parent.mkdir()
+    assert csharp.compile_programs(*wanted) == [[]] * len(wanted)
+    return {runtime: csharp.commands(folder / runtime / "Drivers.exe")[runtime] for runtime in RUNTIMES}
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -83,25 +104,64 @@ def runtime(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A Unity project with a normal map that is imported as a colour."""
-    return game(tmp_path / "project", "2022.3.62f1", only=[NORMAL_MAP.removeprefix("Assets/")])
+    return game(tmp_path / "project", PROJECT, only=[NORMAL_MAP.removeprefix("Assets/")])
 
 
 Connect = Callable[..., Session]
 
 
-@pytest.fixture
-def connect(
-    programs: dict[str, Path], runtime: str, project: Path, tmp_path: Path, daemon: Daemon
-) -> Iterator[Connect]:
+@contextmanager
+def sessions(command: Sequence[str], project: Path, state: Path, env: dict[str, str]) -> Iterator[Connect]:
     """Starts sessions with one state file, as one editor after the other."""
     started: list[Session] = []
 
     def connect(instance: str = "one") -> Session:
-        state = tmp_path / "Library/PopBridge.state"
-        session = Session(csharp.commands(programs[runtime])[runtime], project, state, daemon.env, instance)
-        started.append(session)
-        return session
+        started.append(Session(command, project, state, env, instance))
+        return started[-1]
 
     yield connect
     for session in started:
         session.close()
+
+
+@pytest.fixture
+def connect(
+    programs: dict[str, Sequence[str]], runtime: str, project: Path, tmp_path: Path, daemon: Daemon
+) -> Iterator[Connect]:
+    """Starts sessions beside a daemon of the test's own."""
+    command = [*programs[runtime], "session"]
+    with sessions(command, project, tmp_path / "Library/PopBridge.state", daemon.env) as connect:
+        yield connect
+
+
+@pytest.fixture
+def join(
+    programs: dict[str, Sequence[str]], runtime: str, project: Path, tmp_path: Path, shared_daemon: Daemon
+) -> Iterator[Connect]:
+    """Starts sessions beside the daemon of all tests, which they don't end."""
+    command = [*programs[runtime], "session"]
+    with sessions(command, project, tmp_path / "Library/PopBridge.state", shared_daemon.env) as connect:
+        yield connect
+
+
+Open = Callable[..., Session]
+
+
+@pytest.fixture
+def editor(
+    programs: dict[str, Sequence[str]], runtime: str, project: Path, shared_daemon: Daemon
+) -> Iterator[Open]:
+    """Starts the package in a fake editor; each start is the editor after a domain reload."""
+    started: list[Session] = []
+
+    def open_editor(mode: str = "window", home: Path | None = None) -> Session:
+        command = [*programs[runtime], "package"]
+        env = {**shared_daemon.env, "TEST_PACKAGE": str(PACKAGE)}
+        if home is not None:
+            env["POPBRIDGE_HOME"] = str(home)
+        started.append(Session(command, project, Path(PROJECT), env, version=mode))
+        return started[-1]
+
+    yield open_editor
+    for each in started:
+        each.close()

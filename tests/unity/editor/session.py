@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[3] / "plugins/unity/bridge_unity/editor/com.popbridge.editor"
-SOURCES = (PACKAGE / "Editor/Protocol", PACKAGE / "Editor/Connection")
 WAIT_S = 30.0
 
 

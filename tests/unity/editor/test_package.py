@@ -4,73 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
 
 from bridge_unity.plugin import UnityProjects
-from tests.unity.editor.conftest import NORMAL_MAP, Daemon
+from tests.unity.editor import unity
+from tests.unity.editor.conftest import NORMAL_MAP, Open
 from tests.unity.editor.session import PACKAGE, Session
-from tools import csharp
 from tools.generators import unity_meta
 from tools.generators._first_party import release
 
-HERE = Path(__file__).parent
-SOURCES = (PACKAGE / "Editor", HERE / "fakes", HERE / "PackageDriver.cs")
-STEPS = ("2021.3", "2022.1", "2022.2", "2022.3", "2023.1", "6000.0", "6000.1", "6000.2", "6000.3")
-"""Versions whose `UNITY_…_OR_NEWER` Unity defines."""
-PROJECT = "2022.3.62f1"
 OTHER = "Assets/materials/wall_normal.png"
 MANY = 210
 """Textures of an import that is sent in two ticks."""
 WRONG = {"textureType": "Default", "sRGBTexture": True}
-
-Open = Callable[..., Session]
-
-
-def defines(version: str) -> list[str]:
-    return [f"UNITY_{step.replace('.', '_')}_OR_NEWER" for step in STEPS[: STEPS.index(version) + 1]]
-
-
-@pytest.fixture(scope="module")
-def editors(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
-    """The compiled package with its fakes, by version and runtime."""
-    if not csharp.is_ready():
-        assert not os.environ.get("POPBRIDGE_REQUIRE_ENGINES"), "python tools/csharp.py"
-        pytest.skip("Roslyn or Mono isn't there: python tools/csharp.py")
-    folder = tmp_path_factory.mktemp("package")
-    wanted = [(version, "mono") for version in ("2021.3", "2022.3", "6000.0", "6000.3")]
-    wanted.append(("2022.3", "coreclr"))
-    programs = {key: folder / "-".join(key) / "Package.exe" for key in wanted}
-    for program in programs.values():
-        program.parent.mkdir()
-    said = csharp.compile_programs(
-        *({"out": program, "sources": SOURCES, "runtime": runtime, "defines": defines(version)}
-          for (version, runtime), program in programs.items())
-    )  # fmt: skip
-    assert said == [[]] * len(programs)
-    return programs
-
-
-@pytest.fixture
-def editor(
-    editors: dict[tuple[str, str], Path], runtime: str, project: Path, daemon: Daemon
-) -> Iterator[Open]:
-    started: list[Session] = []
-
-    def open_editor(mode: str = "window") -> Session:
-        command = csharp.commands(editors["2022.3", runtime])[runtime]
-        started.append(Session(command, project, Path(PROJECT), daemon.env, version=mode))
-        return started[-1]
-
-    yield open_editor
-    for each in started:
-        each.close()
 
 
 def options(project: Path, file: str = NORMAL_MAP) -> dict[str, object]:
@@ -148,6 +102,8 @@ def test_what_is_unticked_stays(editor: Open, project: Path) -> None:
 
 @pytest.mark.parametrize("runtime", ["mono"], indirect=True)
 def test_an_import_of_many_ticks_is_one_popup(editor: Open, project: Path) -> None:
+    with Image.open(project / NORMAL_MAP) as image:
+        image.resize((64, 64)).save(project / NORMAL_MAP)
     files = [f"Assets/materials/wall{number}_normal.png" for number in range(MANY)]
     for file in files:
         copy(project, file)
@@ -188,6 +144,13 @@ def test_it_is_silent_in_import_workers_and_batch_mode(editor: Open, project: Pa
     assert not (project / "Library").exists()
 
 
+def test_the_tests_for_users_of_unity_pass(programs: dict[str, Sequence[str]]) -> None:
+    command = [*programs["mono"], "tests"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert len(said) >= 8
+    assert [line for line in said if line.partition("\t")[2]] == []
+
+
 def test_each_asset_of_the_package_has_a_meta_file_with_its_own_guid() -> None:
     metas = {path.removesuffix(".meta") for path in map(str, PACKAGE.rglob("*.meta"))}
     assert metas == {str(PACKAGE / asset) for asset in unity_meta.assets()}
@@ -200,6 +163,21 @@ def test_each_asset_of_the_package_has_a_meta_file_with_its_own_guid() -> None:
 def test_the_package_has_the_version_of_the_release() -> None:
     package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
     assert (package["name"], package["version"]) == (unity_meta.NAME, release())
+
+
+def test_the_session_needs_nothing_of_unity() -> None:
+    for folder in ("Protocol", "Connection"):
+        for file in (PACKAGE / "Editor" / folder).glob("*.cs"):
+            assert not re.search(r"using Unity|namespace PopBridge\.Editor", file.read_text("utf-8"))
+
+
+def test_the_sources_ask_for_the_modules_that_the_assembly_defines() -> None:
+    asked = {
+        name
+        for file in PACKAGE.rglob("*.cs")
+        for name in re.findall(r"POPBRIDGE_\w+", file.read_text("utf-8"))
+    }
+    assert asked - {"POPBRIDGE_HOME"} == set(unity.module_defines())
 
 
 def test_no_hook_makes_unity_import_all_textures_again() -> None:

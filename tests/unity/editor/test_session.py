@@ -39,10 +39,8 @@ def applied() -> str:
     return json.dumps({"before": [before], "after": [after], "errors": []}, separators=(",", ":"))
 
 
-def test_an_import_is_answered_by_a_popup_and_its_answer_by_a_command(
-    connect: Connect, project: Path
-) -> None:
-    session = connect()
+def test_an_import_is_answered_by_a_popup_and_its_answer_by_a_command(join: Connect, project: Path) -> None:
+    session = join()
     _, resumed = session.wait("opened")
     assert resumed == "False"
     popup_id, _, items = report(session, project)
@@ -53,13 +51,13 @@ def test_an_import_is_answered_by_a_popup_and_its_answer_by_a_command(
     assert session.wait("popup")[0] != popup_id
 
 
-def test_a_domain_reload_resumes_the_session_and_repeats_the_command(connect: Connect, project: Path) -> None:
-    before = connect()
+def test_a_domain_reload_resumes_the_session_and_repeats_the_command(join: Connect, project: Path) -> None:
+    before = join()
     (session_id, _) = before.wait("opened")
     popup_id, *_ = report(before, project)
     apply(before, popup_id)
     before.close()
-    after = connect()
+    after = join()
     assert after.wait("opened") == [session_id, "True"]
     after.wait("command", "texture.apply")
     after.order("reply", applied())
@@ -104,8 +102,8 @@ def test_a_forgotten_session_starts_anew(connect: Connect, daemon: Daemon) -> No
     assert session.wait("opened")[0] != session_id
 
 
-def test_an_answer_that_is_refused_is_not_sent_for_ever(connect: Connect, project: Path) -> None:
-    session = connect()
+def test_an_answer_that_is_refused_is_not_sent_for_ever(join: Connect, project: Path) -> None:
+    session = join()
     session.wait("opened")
     popup_id, *_ = report(session, project)
     session.order("answer", popup_id, "no_such_action")
@@ -125,15 +123,15 @@ def test_questions_are_answered_or_told_to_be_lost(connect: Connect, daemon: Dae
     assert session.wait("answered") == ["2", "lost"]
 
 
-def test_blobs_are_fetched_by_the_sessions_own_token(connect: Connect, daemon: Daemon) -> None:
-    session = connect()
+def test_blobs_are_fetched_by_the_sessions_own_token(join: Connect) -> None:
+    session = join()
     session.wait("opened")
     session.order("blob", hashlib.sha256(b"nothing like it").hexdigest())
     assert session.wait("blob") == ["none"]
 
 
-def test_ticks_without_news_allocate_nothing(connect: Connect, runtime: str) -> None:
-    session = connect()
+def test_ticks_without_news_allocate_nothing(join: Connect) -> None:
+    session = join()
     session.wait("opened")
     session.order("idle")
     session.wait("idle")
@@ -168,7 +166,7 @@ def test_another_program_on_the_port_learns_nothing(connect: Connect, daemon: Da
         thread.join(PROGRESS_S)
     secret = file.token.partition(".")[2]
     assert b"GET /ws?token=local&nonce=" in said and secret.encode() not in said
-    assert session.wait("status", "Retrying")[1]
+    assert session.wait("status", "Retrying")[1] == "Refused"
 
 
 @pytest.mark.parametrize("silence", [b"", b"HTTP/1.1 101 Switching Protocols\r\n"])

@@ -25,6 +25,7 @@ namespace UnityEditor
         public static T LoadAssetAtPath<T>(string path) where T : UnityEngine.Object
         {
             Fake.CheckThread();
+            path = path.Replace("Packages/com.popbridge.editor", Environment.GetEnvironmentVariable("TEST_PACKAGE"));
             return File.Exists(path) ? new TextAsset(File.ReadAllText(path)) as T : null;
         }
 
@@ -58,6 +59,20 @@ namespace UnityEditor
             if (editing == 0) Import();
         }
 
+        public static string AssetPathToGUID(string path) => path;
+        public static string GetAssetPath(UnityEngine.Object asset) => (asset as Texture)?.Path ?? "";
+        public static UnityEngine.Object LoadMainAssetAtPath(string path) => new UnityEngine.Object();
+
+        public static string GenerateUniqueAssetPath(string path)
+        {
+            var at = path.LastIndexOf('.');
+            for (var number = 0; ; number++)
+            {
+                var found = number == 0 ? path : path.Substring(0, at) + " " + number + path.Substring(at);
+                if (!File.Exists(found)) return found;
+            }
+        }
+
         public static string GUIDToAssetPath(string guid) => guid;
         public static bool IsValidFolder(string path) => Directory.Exists(path);
 
@@ -84,6 +99,8 @@ namespace UnityEditor
             if (Deferred.Count == 0) return;
             var imported = Deferred.Distinct().ToArray();
             Deferred.Clear();
+            foreach (var path in imported.Where(each => each.EndsWith(".png") && !File.Exists(each + ".meta")))
+                File.WriteAllText(path + ".meta", File.ReadAllText(Directory.GetFiles(Path.GetDirectoryName(path), "*.png.meta")[0]));
             foreach (var path in imported)
                 if (Importer(path) is TextureImporter importer)
                 {
@@ -112,6 +129,7 @@ namespace UnityEditor
     public enum TextureImporterAlphaSource { None, FromInput }
     public enum TextureImporterNPOTScale { None, ToNearest }
     public enum TextureImporterSingleChannelComponent { Alpha, Red }
+    public enum TextureImporterMipFilter { BoxFilter, KaiserFilter }
     public enum SpriteImportMode { None, Single }
     public enum TextureImporterCompression { Uncompressed, Compressed }
     public enum TextureImporterFormat { Automatic = -1 }
@@ -158,6 +176,10 @@ namespace UnityEditor
         public bool isReadable { get => Get("isReadable") != 0; set => Set("isReadable", value ? 1 : 0); }
         public TextureWrapMode wrapModeU { get => (TextureWrapMode)Get("wrapU"); set => Set("wrapU", (int)value); }
         public TextureWrapMode wrapModeV { get => (TextureWrapMode)Get("wrapV"); set => Set("wrapV", (int)value); }
+        public TextureImporterMipFilter mipmapFilter { get => (TextureImporterMipFilter)Get("mipMapMode"); set => Set("mipMapMode", (int)value); }
+        public float mipMapBias { get => Get("mipBias"); set => Set("mipBias", (int)value); }
+        public bool streamingMipmaps { get => Get("streamingMipmaps") != 0; set => Set("streamingMipmaps", value ? 1 : 0); }
+        public bool vtOnly { get => Get("vTOnly") != 0; set => Set("vTOnly", value ? 1 : 0); }
         public FilterMode filterMode { get => (FilterMode)Get("filterMode"); set => Set("filterMode", (int)value); }
 #if UNITY_2022_1_OR_NEWER
         public bool flipGreenChannel { get => Get("flipGreenChannel") != 0; set => Set("flipGreenChannel", value ? 1 : 0); }
@@ -200,6 +222,15 @@ namespace UnityEditor
             Set("textureFormat", (int)settings.format, settings.name);
             Set("textureCompression", (int)settings.textureCompression, settings.name);
             Set("crunchedCompression", settings.crunchedCompression ? 1 : 0, settings.name);
+        }
+
+        public void GetSourceTextureWidthAndHeight(out int width, out int height)
+        {
+            Fake.CheckThread();
+            var head = new byte[24];
+            using (var file = File.OpenRead(assetPath)) file.Read(head, 0, head.Length);
+            width = head[18] << 8 | head[19];
+            height = head[22] << 8 | head[23];
         }
 
         internal void Write() => File.WriteAllText(assetPath + ".meta", text);

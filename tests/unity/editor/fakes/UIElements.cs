@@ -3,6 +3,7 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.Linq;
 
 namespace UnityEngine.UIElements
 {
@@ -14,6 +15,9 @@ namespace UnityEngine.UIElements
     public enum Visibility { Visible, Hidden }
     public enum WhiteSpace { Normal, NoWrap }
     public enum SelectionType { None, Single, Multiple }
+    public enum Position { Relative, Absolute }
+    public enum TrickleDown { NoTrickleDown, TrickleDown }
+    public enum PickingMode { Position, Ignore }
     public enum LengthUnit { Pixel, Percent }
 
     public struct Length
@@ -39,11 +43,23 @@ namespace UnityEngine.UIElements
 
     public struct StyleEnum<T> where T : struct
     {
-        public static implicit operator StyleEnum<T>(T value) => new StyleEnum<T>();
+        public T value { get; private set; }
+        public static implicit operator StyleEnum<T>(T value) => new StyleEnum<T> { value = value };
     }
 
     public interface IStyle
     {
+        StyleLength left { get; set; }
+        StyleLength right { get; set; }
+        StyleLength top { get; set; }
+        StyleLength bottom { get; set; }
+        StyleLength marginLeft { get; set; }
+        StyleLength marginRight { get; set; }
+        StyleLength marginTop { get; set; }
+        StyleLength marginBottom { get; set; }
+        StyleLength fontSize { get; set; }
+        StyleEnum<Position> position { get; set; }
+        StyleEnum<Align> alignSelf { get; set; }
         StyleLength width { get; set; }
         StyleLength height { get; set; }
         StyleLength minHeight { get; set; }
@@ -70,6 +86,17 @@ namespace UnityEngine.UIElements
 
     internal sealed class FakeStyle : IStyle
     {
+        public StyleLength left { get; set; }
+        public StyleLength right { get; set; }
+        public StyleLength top { get; set; }
+        public StyleLength bottom { get; set; }
+        public StyleLength marginLeft { get; set; }
+        public StyleLength marginRight { get; set; }
+        public StyleLength marginTop { get; set; }
+        public StyleLength marginBottom { get; set; }
+        public StyleLength fontSize { get; set; }
+        public StyleEnum<Position> position { get; set; }
+        public StyleEnum<Align> alignSelf { get; set; }
         public StyleLength width { get; set; }
         public StyleLength height { get; set; }
         public StyleLength minHeight { get; set; }
@@ -101,6 +128,20 @@ namespace UnityEngine.UIElements
 
     public class ClickEvent : EventBase { }
 
+    public class PointerDownEvent : EventBase
+    {
+        public int pointerId => 0;
+        public Vector3 localPosition { get; set; }
+    }
+
+    public class PointerMoveEvent : PointerDownEvent { }
+    public class PointerUpEvent : PointerDownEvent { }
+
+    public class GeometryChangedEvent : EventBase
+    {
+        public Rect newRect { get; set; }
+    }
+
     public class KeyDownEvent : EventBase
     {
         public KeyCode keyCode { get; set; }
@@ -122,22 +163,37 @@ namespace UnityEngine.UIElements
 
         public IStyle style { get; } = new FakeStyle();
         public string tooltip { get; set; }
+        public bool focusable { get; set; }
+        public PickingMode pickingMode { get; set; }
+
+        /// <summary>Set by tests; without a layout its numbers are NaN, as in Unity.</summary>
+        public Rect layout { get; set; } = new Rect(0, 0, float.NaN, float.NaN);
+
+        public int childCount => children.Count;
         public bool enabledSelf { get; private set; } = true;
         public IEnumerable<VisualElement> Children() => children;
         public void Add(VisualElement child) => children.Add(child);
         public virtual void Clear() => children.Clear();
         public void SetEnabled(bool isOn) => enabledSelf = isOn;
-        public void RegisterCallback<T>(EventCallback<T> callback) where T : EventBase => callbacks.Add(callback);
+        public void RegisterCallback<T>(EventCallback<T> callback, TrickleDown phase = TrickleDown.NoTrickleDown) where T : EventBase => callbacks.Add(callback);
 
         /// <summary>For tests: all elements below, this one first.</summary>
         public IEnumerable<VisualElement> All()
         {
             yield return this;
-            foreach (var child in Shown())
+            foreach (var child in Rendered().ToArray())
+                if (child.style.display.value == DisplayStyle.Flex)
                 foreach (var each in child.All()) yield return each;
         }
 
-        internal virtual IEnumerable<VisualElement> Shown() => children;
+        internal virtual IEnumerable<VisualElement> Rendered() => children;
+
+        /// <summary>For tests: gives this element a width.</summary>
+        public void Resize(float width)
+        {
+            layout = new Rect(0, 0, width, 400);
+            Send(new GeometryChangedEvent { newRect = layout });
+        }
 
         public void Send<T>(T happened) where T : EventBase
         {
@@ -172,6 +228,20 @@ namespace UnityEngine.UIElements
 
     public class ScrollView : VisualElement { }
 
+    public class Foldout : VisualElement
+    {
+        public string text { get; set; }
+        public bool value { get; set; }
+    }
+
+    public static class PointerCapture
+    {
+        private static VisualElement captured;
+        public static void CapturePointer(this VisualElement element, int pointer) => captured = element;
+        public static void ReleasePointer(this VisualElement element, int pointer) => captured = null;
+        public static bool HasPointerCapture(this VisualElement element, int pointer) => captured == element;
+    }
+
     public class BaseField<T> : VisualElement
     {
         private T now;
@@ -197,6 +267,11 @@ namespace UnityEngine.UIElements
         public Toggle() { }
         public Toggle(string label) => this.label = label;
         public string text { get; set; }
+    }
+
+    public class Slider : BaseField<float>
+    {
+        public Slider(float start, float end) { }
     }
 
     public class TextField : BaseField<string>
@@ -252,7 +327,7 @@ namespace UnityEngine.UIElements
             RefreshItems();
         }
 
-        internal override IEnumerable<VisualElement> Shown()
+        internal override IEnumerable<VisualElement> Rendered()
         {
             if (rows.Count == 0) Rebuild();
             return rows.ToArray();

@@ -4,6 +4,7 @@ using System;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
+using System.Linq;
 using System.Reflection;
 using UnityEngine;
 using UnityEngine.UIElements;
@@ -17,16 +18,40 @@ namespace UnityEditor
     [AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
     public sealed class MenuItem : Attribute
     {
-        public MenuItem(string path) { }
-        public MenuItem(string path, bool validates) { }
-        public MenuItem(string path, bool validates, int priority) { }
+        public readonly string Path;
+        public readonly bool Validates;
+        public MenuItem(string path) : this(path, false) { }
+        public MenuItem(string path, bool validates) : this(path, validates, 1000) { }
+
+        public MenuItem(string path, bool validates, int priority)
+        {
+            Path = path;
+            Validates = validates;
+        }
+
+        /// <summary>For tests: chooses an entry, if it is enabled. Returns whether it is.</summary>
+        public static bool Choose(string path)
+        {
+            var entries = (from type in Assembly.GetExecutingAssembly().GetTypes()
+                           from method in type.GetMethods(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
+                           from item in method.GetCustomAttributes<MenuItem>()
+                           where item.Path == path
+                           select new { method, item.Validates }).ToArray();
+            foreach (var each in entries)
+                if (each.Validates && !(bool)each.method.Invoke(null, null)) return false;
+            entries.Single(each => !each.Validates).method.Invoke(null, null);
+            return true;
+        }
     }
 
     public static class EditorApplication
     {
         private static readonly Stopwatch Clock = Stopwatch.StartNew();
         public delegate void CallbackFunction();
+        public delegate void ProjectWindowItemCallback(string guid, Rect area);
         public static CallbackFunction update;
+        public static ProjectWindowItemCallback projectWindowItemOnGUI;
+        public static void RepaintProjectWindow() => Fake.CheckThread();
         public static event Action quitting;
         public static bool isUpdating;
         public static bool isCompiling;
@@ -76,7 +101,73 @@ namespace UnityEditor
     public static class EditorUtility
     {
         public static void SetDirty(UnityEngine.Object target) => Fake.CheckThread();
-        public static bool DisplayDialog(string title, string message, string ok) => throw new InvalidOperationException("modal");
+        public static bool DisplayDialog(string title, string message, string ok, string cancel)
+        {
+            Fake.Say("dialog");
+            return true;
+        }
+
+        public static void OpenWithDefaultApp(string file) => Fake.CheckThread();
+    }
+
+    public static class EditorGUIUtility
+    {
+        public static bool isProSkin { get; set; } = true;
+        public static string systemCopyBuffer { get; set; }
+        public static void PingObject(UnityEngine.Object target) => Fake.CheckThread();
+        public static GUIContent IconContent(string name) => new GUIContent(name) { image = new Texture2D(16, 16) };
+    }
+
+    public static class EditorUserSettings
+    {
+        private static readonly Dictionary<string, string> Values = new Dictionary<string, string>();
+        public static string GetConfigValue(string name) => Values.TryGetValue(name, out var value) ? value : null;
+        public static void SetConfigValue(string name, string value) => Values[name] = value;
+    }
+
+    public static class Progress
+    {
+        public enum Options { None }
+        public enum Status { Running, Succeeded, Failed, Canceled }
+
+        /// <summary>For tests: what each task last said, and its way to be cancelled.</summary>
+        public static readonly Dictionary<int, string> Tasks = new Dictionary<int, string>();
+        public static readonly Dictionary<int, Func<bool>> Cancels = new Dictionary<int, Func<bool>>();
+        private static int last;
+
+        public static int Start(string name, string description = null, Options options = Options.None, int parentId = -1)
+        {
+            Fake.CheckThread();
+            Tasks[++last] = name;
+            Fake.Say("task", "start", last.ToString());
+            return last;
+        }
+
+        public static void Report(int id, float progress, string description = null)
+        {
+            if (!Tasks.ContainsKey(id) || progress < 0 || progress > 1) throw new ArgumentException("no such task");
+        }
+
+        public static void Finish(int id, Status status = Status.Succeeded)
+        {
+            if (!Tasks.Remove(id)) throw new ArgumentException("no such task");
+            Fake.Say("task", status.ToString(), id.ToString());
+        }
+
+        public static int Remove(int id) => Tasks.Remove(id) ? id : throw new ArgumentException("no such task");
+        public static void RegisterCancelCallback(int id, Func<bool> callback) => Cancels[id] = callback;
+
+        /// <summary>For tests: as when a person cancels all tasks.</summary>
+        public static void CancelAll()
+        {
+            foreach (var id in new List<int>(Tasks.Keys))
+                if (Cancels.TryGetValue(id, out var callback) && callback()) Finish(id, Status.Canceled);
+        }
+    }
+
+    public static class SettingsService
+    {
+        public static EditorWindow OpenProjectSettings(string path) => null;
     }
 
     public static class Selection
@@ -100,7 +191,7 @@ namespace UnityEditor
         public VisualElement rootVisualElement { get; } = new VisualElement();
         public GUIContent titleContent { get; set; } = new GUIContent("");
         public Vector2 minSize { get; set; }
-        public void ShowNotification(GUIContent content) => Fake.Say("notification", content.text);
+        public void ShowNotification(GUIContent content, double fadeoutWait) => Fake.Say("notification", content.text);
         public void Focus() => Fake.Say("focus");
 
         public static T GetWindow<T>(string title, bool focus, params Type[] dockNextTo) where T : EditorWindow
@@ -116,6 +207,11 @@ namespace UnityEditor
         }
     }
 
+    public class SceneView : EditorWindow
+    {
+        public static SceneView lastActiveSceneView { get; set; }
+    }
+
     public enum SettingsScope { User, Project }
 
     public class SettingsProvider
@@ -123,6 +219,7 @@ namespace UnityEditor
         public SettingsProvider(string path, SettingsScope scope, IEnumerable<string> keywords) { }
         public string label { get; set; }
         public Action<string, VisualElement> activateHandler { get; set; }
+        public Action deactivateHandler { get; set; }
     }
 
     public class AssetPostprocessor { }

@@ -1,6 +1,7 @@
 // What the package uses of UnityEngine, without Unity.
 
 using System;
+using System.Collections.Generic;
 using System.IO;
 
 namespace UnityEngine
@@ -23,7 +24,7 @@ namespace UnityEngine
     public enum FilterMode { Point, Bilinear, Trilinear }
     public enum ScaleMode { StretchToFill, ScaleAndCrop, ScaleToFit }
     public enum FontStyle { Normal, Bold, Italic, BoldAndItalic }
-    public enum KeyCode { None = 0, Space = 32, RightArrow = 275, LeftArrow = 276 }
+    public enum KeyCode { None = 0, Return = 13, Escape = 27, Space = 32, RightArrow = 275, LeftArrow = 276 }
     public enum SystemLanguage { Chinese = 6, English = 10, Japanese = 22, Korean = 23, ChineseSimplified = 40, ChineseTraditional = 41 }
 
     public struct Vector2
@@ -31,9 +32,80 @@ namespace UnityEngine
         public Vector2(float x, float y) { }
     }
 
+    public struct Vector3
+    {
+        public float x;
+    }
+
+    public struct Rect
+    {
+        public Rect(float x, float y, float width, float height)
+        {
+            this.x = x;
+            this.y = y;
+            this.width = width;
+            this.height = height;
+        }
+
+        public float x { get; }
+        public float y { get; }
+        public float width { get; }
+        public float height { get; }
+        public float xMax => x + width;
+    }
+
     public struct Color
     {
-        public Color(float r, float g, float b) { }
+        public Color(float r, float g, float b, float a = 1) { }
+        public static Color white => new Color(1, 1, 1);
+    }
+
+    public static class Mathf
+    {
+        public static float Min(float one, float other) => Math.Min(one, other);
+        public static float Max(float one, float other) => Math.Max(one, other);
+        public static int Max(int one, int other) => Math.Max(one, other);
+        public static float Clamp01(float value) => Math.Max(0, Math.Min(1, value));
+        public static float Round(float value) => (float)Math.Round(value);
+    }
+
+    public enum EventType { Repaint = 7, Layout = 8 }
+
+    public class Event
+    {
+        public static Event current { get; set; }
+        public EventType type { get; set; }
+    }
+
+    public static class GUI
+    {
+        public static int Drawn;
+        public static void DrawTexture(Rect place, Texture image) => Drawn++;
+    }
+
+    public static class Resources
+    {
+        /// <summary>For tests: the loaded materials.</summary>
+        public static readonly List<Material> Materials = new List<Material>();
+        public static T[] FindObjectsOfTypeAll<T>() => (T[])(object)Materials.ToArray();
+    }
+
+    public class Shader : Object
+    {
+        public string name { get; set; }
+        public string[] Slots = new string[0];
+        public Rendering.ShaderPropertyFlags Flags;
+        public int GetPropertyCount() => Slots.Length;
+        public string GetPropertyName(int each) => Slots[each];
+        public Rendering.ShaderPropertyType GetPropertyType(int each) => Rendering.ShaderPropertyType.Texture;
+        public Rendering.ShaderPropertyFlags GetPropertyFlags(int each) => Flags;
+    }
+
+    public class Material : Object
+    {
+        public readonly Dictionary<string, Texture> Textures = new Dictionary<string, Texture>();
+        public Shader shader { get; set; }
+        public Texture GetTexture(string name) => Textures.TryGetValue(name, out var found) ? found : null;
     }
 
     public class ScriptableObject : Object { }
@@ -44,7 +116,12 @@ namespace UnityEngine
         public string text { get; }
     }
 
-    public class Texture : Object { }
+    public class Texture : Object
+    {
+        public string Path = "";
+        public virtual int width => 64;
+        public virtual int height => 64;
+    }
 
     public class Texture2D : Texture
     {
@@ -65,6 +142,13 @@ namespace UnityEngine
     {
         public GUIContent(string text) => this.text = text;
         public string text { get; set; }
+        public Texture image { get; set; }
+    }
+
+    namespace Rendering
+    {
+        public enum ShaderPropertyType { Color, Vector, Float, Range, Texture }
+        [Flags] public enum ShaderPropertyFlags { None, Normal = 8 }
     }
 
     public static class Application
@@ -79,5 +163,7 @@ namespace UnityEngine
     public static class Debug
     {
         public static void LogException(Exception error) => Fake.Say("exception", error.ToString().Replace("\n", " | "));
+        public static void Log(object message) => Fake.Say("log", message.ToString().Replace("\n", "|"));
+        public static void LogWarning(object message) => Fake.Say("warning", message.ToString());
     }
 }

@@ -609,7 +609,7 @@ func _severity_word(severity: String) -> String:
 func _tooltip(id: String) -> String:
 	var item := _model.item(id)
 	var lines: String = item.title
-	for part: String in ["detail", "locked", "value"]:
+	for part: String in ["detail", "locked", "value", "key"]:
 		if item.get(part, ""):
 			lines += "\n" + str(item[part])
 	return lines

@@ -20,17 +20,22 @@ namespace PopBridge.Editor
         private const int BudgetMs = 4;
 
         private static TextureCommands commands;
+        private static BackgroundTasks tasks;
         private static string lastFailure = "";
+        private static bool hasTicked;
 
         static EditorBridge()
         {
             if (AssetDatabase.IsAssetImportWorkerProcess() || Application.isBatchMode) return;
             Session = new EditorSession(Identity(), new StateFile(Path.GetFullPath(StatePath)));
             Blobs = new BlobClient();
-            Reporter = new ImportReporter(Session);
+            Reporter = new ImportReporter(Session, new MaterialUses());
+            Jobs = new WorkloadJobs(Session, Blobs);
             commands = new TextureCommands(Session, Reporter);
             Popups = new PopupList(Session);
             Popups.Shown += PopBridgeWindow.Announce;
+            Popups.Changed += OnPopupsChanged;
+            tasks = new BackgroundTasks(Popups);
             Session.CommandReceived += commands.Enqueue;
             Session.CommandCancelled += commands.Cancel;
             EditorApplication.update += Tick;
@@ -46,6 +51,17 @@ namespace PopBridge.Editor
         internal static ImportReporter Reporter { get; }
 
         internal static PopupList Popups { get; }
+
+        internal static WorkloadJobs Jobs { get; }
+
+        /// <summary>Popups have arrived, changed or gone: see `Findings`.</summary>
+        public static event Action FindingsChanged;
+
+        /// <summary>Returns the open findings: textures below the project's root, and the titles of what is wrong with each.</summary>
+        public static Dictionary<string, List<string>> Findings() => Popups?.Findings() ?? new Dictionary<string, List<string>>();
+
+        /// <summary>Reports textures as if they had just been imported.</summary>
+        public static void Check(IEnumerable<string> paths) => Reporter?.Audit(new List<string>(paths));
 
         /// <summary>Starts the daemon. Returns what went wrong, for people; empty if nothing did.</summary>
         internal static string StartDaemon()
@@ -80,11 +96,15 @@ namespace PopBridge.Editor
             // Unity calls the other handlers of `update` only if this one doesn't throw.
             try
             {
+                // Popups from before a domain reload; while Unity loads code, it answers no questions about assets.
+                if (!hasTicked) ProjectBadges.Refresh();
+                hasTicked = true;
                 var deadline = EditorApplication.timeSinceStartup + BudgetMs / 1000.0;
                 Session.Tick(BudgetMs);
                 Blobs.Deliver();
                 Popups.Tick();
                 commands.Tick();
+                Jobs.Tick();
                 Reporter.Tick(deadline);
             }
             catch (Exception error)
@@ -96,10 +116,21 @@ namespace PopBridge.Editor
             }
         }
 
+        private static void OnPopupsChanged(PopupList.OpenPopup changed)
+        {
+            // Its progress has moved.
+            if (changed?.Progress != null && changed.IsAnswered) return;
+            ProjectBadges.Refresh();
+            FindingsChanged?.Invoke();
+        }
+
         private static void Suspend()
         {
             EditorApplication.update -= Tick;
             Reporter.Suspend();
+            Jobs.Suspend();
+            tasks.Suspend();
+            ProjectBadges.Suspend();
             Popups.Suspend();
             Blobs.Cancel();
             Session.Suspend();
@@ -115,7 +146,7 @@ namespace PopBridge.Editor
             };
         }
 
-        private static string PackageVersion() =>
+        internal static string PackageVersion() =>
             UnityEditor.PackageManager.PackageInfo.FindForAssembly(typeof(EditorBridge).Assembly)?.version ?? "0";
 
         /// <summary>Returns the id of this run of the editor; unlike files, other editors don't see it.</summary>

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using PopBridge.Connection;
 using PopBridge.Protocol;
 using UnityEditor;
@@ -27,11 +28,15 @@ namespace PopBridge.Editor
         private readonly List<KeyValuePair<string, double>> recent = new List<KeyValuePair<string, double>>();
         private readonly List<object> described = new List<object>();
         private readonly List<string> describedPaths = new List<string>();
+        private readonly MaterialUses uses;
         private long batch = 1;
+        private int audited;
+        private int task;
 
-        internal ImportReporter(EditorSession session)
+        internal ImportReporter(EditorSession session, MaterialUses uses)
         {
             this.session = session;
+            this.uses = uses;
             foreach (var path in Stored(PendingKey)) Add(path);
             foreach (var path in Stored(RecentKey))
                 recent.Add(new KeyValuePair<string, double>(path, EditorApplication.timeSinceStartup));
@@ -44,6 +49,18 @@ namespace PopBridge.Editor
             if (!ignored.Contains(path) && known.Add(path)) pending.Enqueue(path);
         }
 
+        /// <summary>Reports textures as if they had just been imported, as a background task that can be cancelled.</summary>
+        public void Audit(List<string> paths)
+        {
+            foreach (var path in paths) Add(path);
+            if (audited == 0)
+            {
+                task = Progress.Start(Texts.Say("PopBridge: checking textures"));
+                Progress.RegisterCancelCallback(task, Cancel);
+            }
+            audited += paths.Count;
+        }
+
         /// <summary>The next import of this asset is a command's own, whose reply reports it.</summary>
         public void Ignore(string path) => ignored.Add(path);
 
@@ -52,9 +69,10 @@ namespace PopBridge.Editor
         /// <summary>Describes textures until `deadline`, and reports them, the last ones once all are described.</summary>
         public void Tick(double deadline)
         {
-            if (pending.Count == 0 && described.Count == 0) return;
+            if (pending.Count == 0 && described.Count == 0 && audited == 0) return;
             if (session.State != EditorSession.Status.Open) return;
             if (EditorApplication.isUpdating || EditorApplication.isCompiling) return;
+            if (pending.Count > 0 && !uses.Refresh(deadline)) return;
             while (pending.Count > 0)
             {
                 Describe(pending.Dequeue());
@@ -63,11 +81,38 @@ namespace PopBridge.Editor
             if (pending.Count == 0) Send(described.Count, false);
             // The end of the import needs a texture to be sent with.
             else if (described.Count > AtOnce) Send(AtOnce, true);
+            if (audited > 0) ShowAudit();
+        }
+
+        private void ShowAudit()
+        {
+            var left = pending.Count + described.Count;
+            if (left > 0)
+            {
+                Progress.Report(task, Math.Max(0, audited - left) / (float)audited);
+                return;
+            }
+            Progress.Finish(task);
+            PopBridgeWindow.Notify(Texts.Say(
+                "Textures reported: {n}. New findings appear in the PopBridge window.",
+                "n", audited.ToString(CultureInfo.InvariantCulture)));
+            audited = 0;
+        }
+
+        /// <summary>Reports no more than what is described already.</summary>
+        private bool Cancel()
+        {
+            pending.Clear();
+            known.Clear();
+            audited = 0;
+            return true;
         }
 
         /// <summary>Keeps what isn't reported, or perhaps not read, over a domain reload.</summary>
         public void Suspend()
         {
+            if (audited > 0) Progress.Remove(task);
+            audited = 0;
             var waiting = new List<string>(describedPaths);
             waiting.AddRange(pending);
             SessionState.SetString(PendingKey, string.Join("\n", waiting));
@@ -93,10 +138,13 @@ namespace PopBridge.Editor
             var settings = TextureSettings.Of(path);
             if (settings == null) return;
             describedPaths.Add(path);
-            described.Add(new Dictionary<string, object>
+            var asset = new Dictionary<string, object>
             {
                 ["path"] = path, ["file"] = path, ["type"] = "texture", ["options"] = settings.All(),
-            });
+            };
+            var slots = uses.Of(path);
+            if (slots != null) asset["used_as"] = slots;
+            described.Add(asset);
         }
 
         /// <summary>Sends the first `count` textures; `more` of the same import follow.</summary>
@@ -159,7 +207,7 @@ namespace PopBridge.Editor
             string[] imported, string[] deleted, string[] moved, string[] movedFrom)
         {
             var reporter = EditorBridge.Reporter;
-            if (reporter == null) return;
+            if (reporter == null || !Settings.ChecksImports) return;
             foreach (var path in imported) reporter.Add(path);
         }
     }

@@ -270,9 +270,10 @@ namespace PopBridge.Editor
         private static bool IsEqual(object one, object other)
         {
             if (one is long || one is double)
+                // Unity stores single precision.
                 return (other is long || other is double)
-                    && Convert.ToDouble(one, CultureInfo.InvariantCulture)
-                        .Equals(Convert.ToDouble(other, CultureInfo.InvariantCulture));
+                    && Convert.ToSingle(one, CultureInfo.InvariantCulture)
+                        .Equals(Convert.ToSingle(other, CultureInfo.InvariantCulture));
             return Equals(one, other);
         }
 

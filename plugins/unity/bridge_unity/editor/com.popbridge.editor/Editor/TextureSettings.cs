@@ -9,7 +9,7 @@ namespace PopBridge.Editor
 {
     /// <summary>
     /// The import settings of one texture by the names and values of PopBridge's adapter: `sRGBTexture`,
-    /// `Standalone.maxTextureSize`. Values are bool, long and string; null if this version lacks the setting.
+    /// `Standalone.maxTextureSize`. Values are bool, long, double and string; null if this version lacks the setting.
     /// </summary>
     internal sealed class TextureSettings
     {
@@ -55,12 +55,18 @@ namespace PopBridge.Editor
         public bool CanBe(string name, object value)
         {
             var now = Get(name);
+            if (now is double) return value is long || value is double;
             return now != null && value is bool == now is bool && Number(Names(name), value, out _);
         }
 
         /// <summary>Sets a value that it can have, without importing.</summary>
         public void Set(string name, object value)
         {
+            if (name == "mipMapBias")
+            {
+                importer.mipMapBias = Convert.ToSingle(value);
+                return;
+            }
             Number(Names(name), value, out var number);
             var at = name.LastIndexOf('.');
             if (at < 0) SetOwn(name, number);
@@ -131,7 +137,7 @@ namespace PopBridge.Editor
             }
         }
 
-        /// <summary>Returns a bool, an int, or null.</summary>
+        /// <summary>Returns a bool, an int, a double, or null.</summary>
         private object Own(string name)
         {
             switch (name)
@@ -150,6 +156,10 @@ namespace PopBridge.Editor
                 case "wrapModeU": return (int)importer.wrapModeU;
                 case "wrapModeV": return (int)importer.wrapModeV;
                 case "filterMode": return (int)importer.filterMode;
+                case "mipmapFilter": return (int)importer.mipmapFilter;
+                case "mipMapBias": return (double)importer.mipMapBias;
+                case "streamingMipmaps": return importer.streamingMipmaps;
+                case "vtOnly": return importer.vtOnly;
 #if UNITY_2022_1_OR_NEWER
                 case "flipGreenChannel": return importer.flipGreenChannel;
                 case "swizzle":
@@ -182,6 +192,9 @@ namespace PopBridge.Editor
                 case "wrapModeU": importer.wrapModeU = (TextureWrapMode)value; break;
                 case "wrapModeV": importer.wrapModeV = (TextureWrapMode)value; break;
                 case "filterMode": importer.filterMode = (FilterMode)value; break;
+                case "mipmapFilter": importer.mipmapFilter = (TextureImporterMipFilter)value; break;
+                case "streamingMipmaps": importer.streamingMipmaps = value != 0; break;
+                case "vtOnly": importer.vtOnly = value != 0; break;
 #if UNITY_2022_1_OR_NEWER
                 case "flipGreenChannel": importer.flipGreenChannel = value != 0; break;
                 case "swizzle":

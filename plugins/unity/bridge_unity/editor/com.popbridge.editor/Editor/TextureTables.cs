@@ -81,6 +81,14 @@ namespace PopBridge.Editor
                 [1] = "Bilinear",
                 [2] = "Trilinear",
             },
+            ["mipmapFilter"] = new Dictionary<int, string>
+            {
+                [0] = "BoxFilter",
+                [1] = "KaiserFilter",
+            },
+            ["mipMapBias"] = null,
+            ["streamingMipmaps"] = null,
+            ["vtOnly"] = null,
         };
 
         internal static readonly Dictionary<string, Dictionary<int, string>> Platform = new Dictionary<string, Dictionary<int, string>>
@@ -142,6 +150,14 @@ namespace PopBridge.Editor
                 [72] = "RG32",
                 [73] = "RGB48",
                 [74] = "RGBA64",
+                [75] = "R8_SIGNED",
+                [76] = "RG16_SIGNED",
+                [77] = "RGB24_SIGNED",
+                [78] = "RGBA32_SIGNED",
+                [79] = "R16_SIGNED",
+                [80] = "RG32_SIGNED",
+                [81] = "RGB48_SIGNED",
+                [82] = "RGBA64_SIGNED",
             },
             ["textureCompression"] = new Dictionary<int, string>
             {

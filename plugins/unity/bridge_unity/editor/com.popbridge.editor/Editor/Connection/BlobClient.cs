@@ -14,7 +14,7 @@ namespace PopBridge.Connection
     {
         private const int TimeoutMs = 10000;
         private const int MaxHead = 16384;
-        private const int MaxBlob = 64 << 20;
+        private const int MaxBlob = 512 << 20;
 
         private readonly Queue<Wanted> wanted = new Queue<Wanted>();
         private readonly Queue<Wanted> done = new Queue<Wanted>();

@@ -30,6 +30,24 @@ namespace PopBridge.Connection
     {
         public enum Status { Searching, Connecting, Open, Retrying }
 
+        /// <summary>Why the daemon can't be used.</summary>
+        public enum Trouble
+        {
+            None,
+
+            /// <summary>It doesn't answer in time.</summary>
+            Silent,
+
+            /// <summary>It can't prove that it knows the token.</summary>
+            Outdated,
+
+            /// <summary>Another program has its address; it has learnt nothing.</summary>
+            Stranger,
+
+            /// <summary>It refuses the connection; `Reason` has its words.</summary>
+            Refused,
+        }
+
         private const int FirstBackoffMs = 250;
         private const int MaxBackoffMs = 8000;
         private const int HandshakeMs = 15000;
@@ -50,7 +68,8 @@ namespace PopBridge.Connection
         private long received;
         private long acknowledged;
         private long ackDue;
-        private long lastQuestion;
+        // Other than those of requests that were open before a domain reload: they may still be answered.
+        private long lastRequest = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         private long lostAt;
 
         public EditorSession(EditorIdentity identity, StateFile state)
@@ -80,12 +99,20 @@ namespace PopBridge.Connection
 
         public event Action<long> CommandCancelled;
 
+        /// <summary>A request is answered that no `Ask` waits for: its id, and a `Result` or an `Error`.</summary>
+        public event Action<long, Message> RequestAnswered;
+
+        public event Action<ProgressMessage> RequestProgressed;
+
         public event Action StatusChanged;
 
         public Status State { get; private set; }
 
-        /// <summary>Why the daemon can't be used, for people; empty if it can or none runs.</summary>
-        public string Problem { get; private set; } = "";
+        /// <summary>None if the daemon can be used, or if none runs.</summary>
+        public Trouble Problem { get; private set; }
+
+        /// <summary>The daemon's own words on the problem; may be empty.</summary>
+        public string Reason { get; private set; } = "";
 
         /// <summary>The daemon's first message in the open session.</summary>
         public Hello Hello { get; private set; }
@@ -115,8 +142,8 @@ namespace PopBridge.Connection
             if (socket == null) return;
             if (State == Status.Open && Handled() > acknowledged && now >= ackDue) Acknowledge();
             if (state.IsChanged) Save();
-            if (socket.State == WebSocketClient.Status.Closed) End(Ended());
-            else if (State != Status.Open && now > openBy) End("PopBridge doesn't answer.");
+            if (socket.State == WebSocketClient.Status.Closed) End(Ended(out var reason), reason);
+            else if (State != Status.Open && now > openBy) End(Trouble.Silent);
         }
 
         /// <summary>Looks for the daemon at once: it is being started.</summary>
@@ -161,11 +188,23 @@ namespace PopBridge.Connection
         /// </summary>
         public void Ask(string workload, Dictionary<string, object> parameters, Action<Message> answered)
         {
-            lastQuestion++;
-            if (Send(new Request { Id = lastQuestion, Workload = workload, Params = parameters }))
-                questions[lastQuestion] = answered;
+            var request = new Request { Workload = workload, Params = parameters, Priority = "interactive" };
+            if (Request(request)) questions[request.Id] = answered;
             else answered(null);
         }
+
+        /// <summary>
+        /// Gives a request its id and sends it; false without a connection. `RequestAnswered` tells its answer. One with
+        /// a key may be sent again after the connection is lost: the work isn't done twice.
+        /// </summary>
+        public bool Request(Request request)
+        {
+            request.Id = ++lastRequest;
+            return Send(request);
+        }
+
+        /// <summary>Cancels a request, which is then answered by an error.</summary>
+        public void CancelRequest(long id) => Send(new Cancel { Id = id });
 
         /// <summary>Returns the settings before a command that a crash interrupted; null if there are none.</summary>
         public Dictionary<string, object> Before(Command command) => state.Before(command.Id);
@@ -178,7 +217,7 @@ namespace PopBridge.Connection
             file = ConnectionFile.Read();
             if (file == null)
             {
-                Problem = "";
+                SetProblem(Trouble.None, "");
                 Wait(Status.Searching);
                 return;
             }
@@ -218,12 +257,12 @@ namespace PopBridge.Connection
             var wanted = Proof.OfServer(file.Token, file.TokenId, nonce, hello.Auth.Nonce, file.Fingerprint);
             if (hello.Auth.Proof == null)
             {
-                End("PopBridge is older than this package. Update and restart it.");
+                End(Trouble.Outdated);
                 return;
             }
             if (!Proof.IsSame(hello.Auth.Proof, wanted))
             {
-                End("Another program answers at PopBridge's address. Restart PopBridge.");
+                End(Trouble.Stranger);
                 return;
             }
             Hello = hello;
@@ -262,7 +301,7 @@ namespace PopBridge.Connection
         private void OnReady(Ready ready)
         {
             Welcome = ready;
-            Problem = "";
+            SetProblem(Trouble.None, "");
             backoffMs = FirstBackoffMs;
             if (!ready.Resumed)
             {
@@ -323,13 +362,18 @@ namespace PopBridge.Connection
                 case Result result: Answered(result.Id, result); break;
                 case ErrorMessage error: Answered(error.Id ?? -1, error); break;
                 case Cancel cancel: CommandCancelled?.Invoke(cancel.Id); break;
+                case ProgressMessage progress: RequestProgressed?.Invoke(progress); break;
             }
             Finish(seq);
         }
 
         private void Answered(long id, Message answer)
         {
-            if (!questions.TryGetValue(id, out var answered)) return;
+            if (!questions.TryGetValue(id, out var answered))
+            {
+                RequestAnswered?.Invoke(id, answer);
+                return;
+            }
             questions.Remove(id);
             answered(answer);
         }
@@ -372,40 +416,49 @@ namespace PopBridge.Connection
         private bool Send(Message message, Status needed) =>
             State == needed && socket != null && socket.Send(Messages.Encode(message));
 
-        /// <summary>Returns why the connection ended, for people; empty for what mends itself.</summary>
-        private string Ended()
+        private Trouble Ended(out string reason)
         {
             var code = socket.CloseCode;
+            reason = "";
             if (code == Wire.CloseSessionInvalid)
             {
                 state.Forget();
                 received = acknowledged = 0;
                 inProgress.Clear();
                 Forgotten?.Invoke();
-                return "";
+                return Trouble.None;
             }
-            if (socket.Refusal.Length > 0) return "The program at PopBridge's address answers: " + socket.Refusal;
-            if (code == 0 || code == Wire.CloseRestart) return "";
+            if (socket.Refusal.Length > 0)
+            {
+                reason = socket.Refusal;
+                return Trouble.Refused;
+            }
+            if (code == 0 || code == Wire.CloseRestart) return Trouble.None;
             // What is sent again after each reconnect would be refused again.
             if (code >= Wire.CloseMissingField && code <= Wire.CloseWrongValue) state.ForgetUnsent();
-            var reason = socket.CloseReason.Length > 0 ? socket.CloseReason : Wire.CloseText(code) ?? "";
-            return code + " " + reason;
+            reason = code + " " + (socket.CloseReason.Length > 0 ? socket.CloseReason : Wire.CloseText(code) ?? "");
+            return Trouble.Refused;
         }
 
-        private void End(string problem)
+        private void End(Trouble problem, string reason = "")
         {
             var wasOpen = State == Status.Open;
-            var hasFailed = problem.Length > 0;
-            Problem = problem;
+            SetProblem(problem, reason);
             socket.Close(1000, "");
             socket = null;
             lostAt = Now();
-            Wait(wasOpen || hasFailed ? Status.Retrying : Status.Searching);
+            Wait(wasOpen || problem != Trouble.None ? Status.Retrying : Status.Searching);
             if (!wasOpen) return;
             var open = new List<Action<Message>>(questions.Values);
             questions.Clear();
             foreach (var answered in open) answered(null);
             Lost?.Invoke();
+        }
+
+        private void SetProblem(Trouble problem, string reason)
+        {
+            Problem = problem;
+            Reason = reason;
         }
 
         private void Wait(Status status)

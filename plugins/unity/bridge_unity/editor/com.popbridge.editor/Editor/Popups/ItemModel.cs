@@ -38,6 +38,7 @@ namespace PopBridge.Editor
             internal string Texture;
             internal int Checkable;
             internal int Ticked;
+            /// <summary>Ticked and unticked together with this one.</summary>
             internal readonly List<Row> Partners = new List<Row>();
             internal readonly HashSet<string> Outcomes = new HashSet<string>();
 
@@ -60,6 +61,19 @@ namespace PopBridge.Editor
 
         public List<Row> Roots { get; } = new List<Row>();
 
+        public bool IsCheckable => leaves.Count > 0;
+
+        /// <summary>The sum of all ticks.</summary>
+        public Tick All
+        {
+            get
+            {
+                var ticked = 0;
+                foreach (var each in leaves) ticked += each.Ticked;
+                return ticked == 0 ? Tick.Off : ticked == leaves.Count ? Tick.On : Tick.Mixed;
+            }
+        }
+
         /// <summary>How many textures have at least one tick.</summary>
         public int Count => textures.Count;
 
@@ -73,6 +87,19 @@ namespace PopBridge.Editor
 
         /// <summary>Ticks the row, or unticks it if all of it is ticked.</summary>
         public void Toggle(Row row) => SetTicked(row, row.Tick != Tick.On);
+
+        /// <summary>Ticks everything, or unticks it if all is ticked.</summary>
+        public void ToggleAll()
+        {
+            var isOn = All != Tick.On;
+            foreach (var each in leaves) SetTicked(each, isOn);
+        }
+
+        /// <summary>Returns the rows in the same place as this one, it among them.</summary>
+        public List<Row> Siblings(Row row) => row.Parent == null ? Roots : row.Parent.Children;
+
+        /// <summary>Returns the row of this id; null if there is none.</summary>
+        public Row Find(string id) => rows.TryGetValue(id, out var found) ? found : null;
 
         /// <summary>Returns the ids of the ticked leaves.</summary>
         public List<string> Checked()

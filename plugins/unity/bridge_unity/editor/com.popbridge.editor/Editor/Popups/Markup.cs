@@ -13,10 +13,12 @@ namespace PopBridge.Editor
         /// <summary>Returns rich text. A zero-width space keeps the text's own `&lt;` from being a tag.</summary>
         public static string Rich(string text)
         {
-            text = text.Replace("<", "<\u200b");
-            text = Link.Replace(text, "$1");
+            text = Link.Replace(Plain(text), "$1");
             return Code.Replace(Bold.Replace(text, "<b>$1</b>"), "<i>$1</i>");
         }
+
+        /// <summary>Returns a text that shows its own `&lt;` where rich text can't be switched off.</summary>
+        public static string Plain(string text) => text.Replace("<", "<\u200b");
 
         /// <summary>Returns the labels and addresses of the links.</summary>
         public static List<KeyValuePair<string, string>> Links(string text)

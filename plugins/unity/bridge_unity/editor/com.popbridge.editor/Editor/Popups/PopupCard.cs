@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using PopBridge.Connection;
 using PopBridge.Protocol;
 using UnityEditor;
 using UnityEngine;
@@ -16,22 +17,28 @@ namespace PopBridge.Editor
         private const float BarHeight = 5;
         private const float PreviewHeight = 96;
 
-        private static readonly Dictionary<string, Color> Colors = new Dictionary<string, Color>
-        {
-            ["info"] = new Color(0.35f, 0.6f, 0.9f), ["warning"] = new Color(0.95f, 0.75f, 0.2f),
-            ["error"] = new Color(0.95f, 0.4f, 0.35f),
-        };
+        /// <summary>Below it, buttons are under each other; above the second one, a texture is beside the list.</summary>
+        private const float NarrowWidth = 360;
+        private const float WideWidth = 600;
 
         private readonly PopupList.OpenPopup shown;
         private readonly PopupList popups;
         private readonly Pictures pictures;
         private readonly VisualElement middle = new VisualElement();
+        private readonly VisualElement fields = new VisualElement();
         private readonly VisualElement buttons = new VisualElement();
         private readonly VisualElement bar = new VisualElement();
         private readonly VisualElement filled = new VisualElement();
         private readonly Label note = new Label();
         private readonly List<KeyValuePair<Button, PopupAction>> counted = new List<KeyValuePair<Button, PopupAction>>();
         private readonly Dictionary<string, Func<object>> values = new Dictionary<string, Func<object>>();
+        private VisualElement head;
+        private ItemList list;
+        private ItemPane pane;
+        private bool isWide;
+
+        /// <summary>Whether it shows a list.</summary>
+        internal bool HasItems { get; private set; }
 
         internal PopupCard(PopupList.OpenPopup shown, PopupList popups, Pictures pictures)
         {
@@ -41,16 +48,19 @@ namespace PopBridge.Editor
             style.flexGrow = 1;
             style.paddingLeft = style.paddingRight = style.paddingTop = style.paddingBottom = Pad;
             style.borderLeftWidth = Stripe;
-            style.borderLeftColor = Colors[shown.Popup.Severity];
+            style.borderLeftColor = Skin.Severity(shown.Popup.Severity);
+            style.backgroundColor = Skin.Card;
             middle.style.flexGrow = 1;
             buttons.style.flexDirection = FlexDirection.Row;
             buttons.style.flexWrap = Wrap.Wrap;
             bar.style.height = BarHeight;
             filled.style.height = BarHeight;
-            filled.style.backgroundColor = Colors["info"];
+            filled.style.backgroundColor = Skin.Accent;
             bar.Add(filled);
             note.style.whiteSpace = WhiteSpace.Normal;
-            foreach (var each in new[] { Head(), bar, middle, note, buttons }) Add(each);
+            head = Head();
+            foreach (var each in new[] { head, bar, middle, fields, note, buttons }) Add(each);
+            RegisterCallback<GeometryChangedEvent>(resized => Arrange(resized.newRect.width));
             ShowContent();
             Refresh();
         }
@@ -58,13 +68,17 @@ namespace PopBridge.Editor
         /// <summary>Shows the progress, and whether the popup is answered.</summary>
         internal void Refresh()
         {
-            bar.style.display = shown.Progress == null ? DisplayStyle.None : DisplayStyle.Flex;
+            Skin.SetShown(bar, shown.Progress != null);
             filled.style.width = new Length((float)(100 * (shown.Progress ?? 0)), LengthUnit.Percent);
-            note.text = shown.ProgressText.Length > 0 ? shown.ProgressText
-                : shown.IsAnswered ? Texts.Say("Working…") : shown.Problem;
-            note.style.display = note.text.Length == 0 ? DisplayStyle.None : DisplayStyle.Flex;
+            var isOffline = EditorBridge.Session.State != EditorSession.Status.Open;
+            note.text = shown.IsAnswered && isOffline ? Texts.Say("Saved; sent when PopBridge is back.")
+                : shown.ProgressText.Length > 0 ? shown.ProgressText
+                : shown.IsAnswered ? Texts.Say("Working…")
+                : shown.Problem;
+            Skin.SetShown(note, note.text.Length > 0);
             buttons.SetEnabled(!shown.IsAnswered);
             middle.SetEnabled(!shown.IsAnswered);
+            fields.SetEnabled(!shown.IsAnswered);
             Count();
         }
 
@@ -72,38 +86,27 @@ namespace PopBridge.Editor
         {
             var head = new VisualElement();
             head.style.flexDirection = FlexDirection.Row;
-            var title = new Label(shown.Popup.Title) { tooltip = Severity() };
-            title.style.unityFontStyleAndWeight = FontStyle.Bold;
-            title.style.whiteSpace = WhiteSpace.Normal;
+            var title = Skin.Heading(shown.Popup.Title);
+            title.tooltip = Skin.SeverityWord(shown.Popup.Severity);
             title.style.flexGrow = 1;
-            title.style.flexShrink = 1;
             var close = new Button(() => popups.Dismiss(shown)) { text = "✕", tooltip = Texts.Say("Dismiss") };
             head.Add(title);
             head.Add(close);
             return head;
         }
 
-        private string Severity()
-        {
-            switch (shown.Popup.Severity)
-            {
-                case "error": return Texts.Say("Error");
-                case "warning": return Texts.Say("Warning");
-                default: return Texts.Say("Note");
-            }
-        }
-
         private void ShowContent()
         {
             middle.Clear();
+            fields.Clear();
             buttons.Clear();
             counted.Clear();
             values.Clear();
+            list = null;
+            pane = null;
             if (shown.Items != null)
             {
-                var list = new ItemList(shown.Items, pictures);
-                list.Ticked += Count;
-                middle.Add(list);
+                ShowItems();
             }
             else
             {
@@ -116,6 +119,61 @@ namespace PopBridge.Editor
             Count();
         }
 
+        private void ShowItems()
+        {
+            HasItems = true;
+            list = new ItemList(shown.Items, pictures);
+            pane = new ItemPane(shown.Items, pictures);
+            list.Ticked += OnListTicked;
+            list.Chosen += Show;
+            pane.Ticked += OnPaneTicked;
+            pane.Closed += () => Show(null);
+            middle.style.flexDirection = FlexDirection.Row;
+            middle.Add(list);
+            middle.Add(pane);
+            Show(shown.Shown == null ? null : shown.Items.Find(shown.Shown));
+        }
+
+        private void OnListTicked()
+        {
+            pane.Refresh();
+            Count();
+        }
+
+        private void OnPaneTicked()
+        {
+            list.Refresh();
+            Count();
+        }
+
+        /// <summary>Shows a texture in the list's place, or beside it where there is room; null shows the list.</summary>
+        private void Show(ItemModel.Row texture)
+        {
+            shown.Shown = texture?.Item.Id;
+            pane.Show(texture);
+            Arrange();
+        }
+
+        private void Arrange(float width)
+        {
+            isWide = width >= WideWidth;
+            var isNarrow = width < NarrowWidth;
+            buttons.style.flexDirection = isNarrow ? FlexDirection.Column : FlexDirection.Row;
+            list?.SetNarrow(isNarrow);
+            Arrange();
+        }
+
+        private void Arrange()
+        {
+            if (pane == null) return;
+            var hasTexture = pane.Shown != null;
+            Skin.SetShown(pane, hasTexture);
+            Skin.SetShown(list, !hasTexture || isWide);
+            Skin.SetShown(head, !hasTexture || isWide);
+            pane.SetBackShown(!isWide);
+            pane.style.width = list.style.width = new Length(hasTexture && isWide ? 50 : 100, LengthUnit.Percent);
+        }
+
         private void ShowBody()
         {
             if (shown.Popup.Image != null)
@@ -126,11 +184,10 @@ namespace PopBridge.Editor
                     shown.Popup.Image, () => image.image = pictures.Get(shown.Popup.Image, null));
                 middle.Add(image);
             }
+            middle.style.flexDirection = FlexDirection.Column;
             var scroll = new ScrollView();
             scroll.style.flexGrow = 1;
-            var body = new Label(Markup.Rich(shown.Popup.Body)) { enableRichText = true };
-            body.style.whiteSpace = WhiteSpace.Normal;
-            scroll.Add(body);
+            scroll.Add(Skin.Rich(shown.Popup.Body));
             foreach (var link in Markup.Links(shown.Popup.Body))
                 scroll.Add(new Button(() => Application.OpenURL(link.Value)) { text = link.Key, tooltip = link.Value });
             middle.Add(scroll);
@@ -143,14 +200,14 @@ namespace PopBridge.Editor
                 case "bool":
                     var box = new Toggle(field.Label) { value = field.Value is bool on && on };
                     values[field.Name] = () => box.value;
-                    middle.Add(box);
+                    fields.Add(box);
                     break;
                 case "choice":
                     var options = field.Options ?? new List<string>();
                     var choice = new DropdownField(
                         field.Label, options, Math.Max(0, options.IndexOf(field.Value as string ?? "")));
                     values[field.Name] = () => choice.value;
-                    middle.Add(choice);
+                    fields.Add(choice);
                     break;
                 default:
                     var text = new TextField(field.Label)
@@ -158,7 +215,7 @@ namespace PopBridge.Editor
                         value = Convert.ToString(field.Value, CultureInfo.InvariantCulture) ?? "",
                     };
                     values[field.Name] = () => Typed(field, text.value);
-                    middle.Add(text);
+                    fields.Add(text);
                     break;
             }
         }
@@ -177,9 +234,9 @@ namespace PopBridge.Editor
 
         private void AddAction(PopupAction action)
         {
-            var button = new Button(() => Choose(action)) { text = action.Label };
-            if (action.Style == "primary") button.style.unityFontStyleAndWeight = FontStyle.Bold;
-            if (action.Style == "danger") button.style.color = Colors["error"];
+            var button = new Button(() => Choose(action)) { text = action.Label, enableRichText = false };
+            if (action.Style == "primary") Skin.MakePrimary(button);
+            if (action.Style == "danger") button.style.color = Skin.Severity("error");
             buttons.Add(button);
             if (action.LabelOne.Length > 0 && shown.Items != null)
                 counted.Add(new KeyValuePair<Button, PopupAction>(button, action));
@@ -229,26 +286,27 @@ namespace PopBridge.Editor
         private void ShowChoices(PopupAction action)
         {
             middle.Clear();
+            fields.Clear();
             buttons.Clear();
             counted.Clear();
+            list = null;
+            pane = null;
+            Skin.SetShown(head, true);
+            middle.style.flexDirection = FlexDirection.Column;
             var boxes = new List<KeyValuePair<string, Toggle>>();
             var scroll = new ScrollView();
             scroll.style.flexGrow = 1;
             foreach (var each in action.Choices)
             {
-                var box = new Toggle { text = each.Label, value = each.Checked, tooltip = each.Detail };
+                var box = new Toggle { text = Markup.Plain(each.Label), value = each.Checked, tooltip = each.Detail };
                 boxes.Add(new KeyValuePair<string, Toggle>(each.Id, box));
                 scroll.Add(box);
                 if (each.Detail.Length == 0) continue;
-                var detail = new Label(each.Detail);
-                detail.style.whiteSpace = WhiteSpace.Normal;
-                detail.style.opacity = 0.75f;
-                scroll.Add(detail);
+                scroll.Add(Skin.Text(each.Detail));
             }
             middle.Add(scroll);
             var confirm = new Button(() => Answer(action, Ticked(boxes))) { text = action.Label };
-            confirm.style.unityFontStyleAndWeight = FontStyle.Bold;
-            buttons.Add(confirm);
+            buttons.Add(Skin.MakePrimary(confirm));
             buttons.Add(new Button(ShowContent) { text = Texts.Say("Back") });
         }
 

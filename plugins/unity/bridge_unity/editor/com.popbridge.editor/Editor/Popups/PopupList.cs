@@ -42,6 +42,12 @@ namespace PopBridge.Editor
             /// <summary>It is answered; the daemon hasn't closed or replaced it yet.</summary>
             public bool IsAnswered { get; internal set; }
 
+            /// <summary>The id of the texture that is shown by itself; null for none.</summary>
+            internal string Shown;
+
+            /// <summary>The ticks before a domain reload, for a list that is still to be fetched.</summary>
+            internal List<string> Ticks;
+
             /// <summary>When it expires by itself; null if it doesn't.</summary>
             internal double? ExpiresAt;
 
@@ -56,6 +62,25 @@ namespace PopBridge.Editor
         public event Action<OpenPopup> Shown;
 
         public IReadOnlyList<OpenPopup> Open => open;
+
+        /// <summary>Returns the textures with an open finding, each with the titles of its findings.</summary>
+        public Dictionary<string, List<string>> Findings()
+        {
+            var found = new Dictionary<string, List<string>>();
+            foreach (var popup in open)
+            {
+                if (popup.Items == null || popup.IsAnswered) continue;
+                foreach (var group in popup.Items.Roots)
+                    foreach (var texture in group.Children)
+                    {
+                        if (texture.Item.Path == null || texture.Outcome == "done") continue;
+                        if (!found.TryGetValue(texture.Item.Path, out var titles))
+                            found[texture.Item.Path] = titles = new List<string>();
+                        titles.Add(group.Item.Title);
+                    }
+            }
+            return found;
+        }
 
         /// <summary>Answers a popup with an action, its ticks, the ticks of the action's choices, and its fields.</summary>
         public void Answer(
@@ -91,7 +116,7 @@ namespace PopBridge.Editor
         {
             var maps = open.ConvertAll(each => (object)new Dictionary<string, object>
             {
-                ["popup"] = each.Popup.ToMap(), ["checked"] = each.Items?.Checked(),
+                ["popup"] = each.Popup.ToMap(), ["checked"] = each.Items?.Checked() ?? each.Ticks, ["shown"] = each.Shown,
             });
             SessionState.SetString(Key, maps.Count == 0 ? "" : Convert.ToBase64String(Msgpack.Pack(maps)));
         }
@@ -105,8 +130,10 @@ namespace PopBridge.Editor
             {
                 if (!(Messages.Decode(Msgpack.Pack(map["popup"])) is Popup popup)) continue;
                 var shown = Insert(popup);
-                if (map["checked"] is List<object> ticks)
-                    shown.Items?.SetChecked(ticks.ConvertAll(each => (string)each));
+                if (map.TryGetValue("shown", out var texture)) shown.Shown = texture as string;
+                if (!(map["checked"] is List<object> ticks)) continue;
+                shown.Ticks = ticks.ConvertAll(each => (string)each);
+                shown.Items?.SetChecked(shown.Ticks);
             }
         }
 
@@ -139,6 +166,7 @@ namespace PopBridge.Editor
             else
             {
                 if (open[place].Items != null) shown.Items?.TakeOver(open[place].Items);
+                shown.Shown = open[place].Shown;
                 open[place] = shown;
             }
             return shown;
@@ -161,6 +189,7 @@ namespace PopBridge.Editor
                 map["items"] = Json.Read(Encoding.UTF8.GetString(content));
                 map.Remove("items_blob");
                 popup.Items = new ItemModel(((Popup)Messages.Decode(Msgpack.Pack(map))).Items);
+                if (popup.Ticks != null) popup.Items.SetChecked(popup.Ticks);
                 popup.Problem = "";
             }
             catch (Exception error) when (error is FormatException || error is ProtocolException)

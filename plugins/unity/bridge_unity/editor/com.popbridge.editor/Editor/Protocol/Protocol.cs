@@ -1341,6 +1341,9 @@ namespace PopBridge.Protocol
         public string Detail = "";
         /// <summary>At the row's end, for example the GPU memory that it frees.</summary>
         public string Value = "";
+        /// <summary>Set on changes: the setting's own name in the engine's scripts and files, for a
+        /// tooltip.</summary>
+        public string Key = "";
         /// <summary>Set on problems.</summary>
         public string Severity;
         /// <summary>A thumbnail: the SHA-256 of a blob, lower-case hex.</summary>
@@ -1367,6 +1370,7 @@ namespace PopBridge.Protocol
                 Title = fields.Text("title", 0, 4096, false),
                 Detail = fields.Text("detail", 0, 4096, false, ""),
                 Value = fields.Text("value", 0, 4096, false, ""),
+                Key = fields.Text("key", 0, 4096, false, ""),
                 Severity = fields.OptionalChoice("severity", new[] { "error", "note", "warning" }),
                 Picture = fields.OptionalText("picture", 0, int.MaxValue, true),
                 Path = fields.OptionalText("path", 0, 4096, false),
@@ -1384,6 +1388,7 @@ namespace PopBridge.Protocol
             map["title"] = Title;
             if (Detail != "") map["detail"] = Detail;
             if (Value != "") map["value"] = Value;
+            if (Key != "") map["key"] = Key;
             if (Severity != null) map["severity"] = Severity;
             if (Picture != null) map["picture"] = Picture;
             if (Path != null) map["path"] = Path;

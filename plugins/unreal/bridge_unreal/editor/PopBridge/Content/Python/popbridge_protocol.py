@@ -720,6 +720,8 @@ class PopupItem(Record):
     """The second line: the effect, the folder, or the reason for `status`."""
     value = None  # type: Any
     """At the row's end, for example the GPU memory that it frees."""
+    key = None  # type: Any
+    """Set on changes: the setting's own name in the engine's scripts and files, for a tooltip."""
     severity = None  # type: Any
     """Set on problems."""
     picture = None  # type: Any
@@ -1132,6 +1134,7 @@ PopupItem.FIELDS = {
     "title": Spec(str, high=4096, required=True),
     "detail": Spec(str, high=4096, default=''),
     "value": Spec(str, high=4096, default=''),
+    "key": Spec(str, high=4096, default=''),
     "severity": Spec(str, choices=('error', 'note', 'warning')),
     "picture": Spec(str, digest=True),
     "path": Spec(str, high=4096),

@@ -17,11 +17,11 @@ def start():
     _plugin = plugin.create()
 
 
-def show_question():
+def show_questions():
     # type: () -> None
-    """For the menu: shows the newest open question."""
+    """For the menu: shows the open questions."""
     if _plugin is not None:
-        _plugin.show_question()
+        _plugin.show_questions()
 
 
 def check_selection():
@@ -29,3 +29,17 @@ def check_selection():
     """For the menu: checks the textures that are selected in the Content Browser."""
     if _plugin is not None:
         _plugin.check_selection()
+
+
+def check_folders():
+    # type: () -> None
+    """For the menu: checks the textures in the folders that are selected in the Content Browser."""
+    if _plugin is not None:
+        _plugin.check_folders()
+
+
+def check_project():
+    # type: () -> None
+    """For the menu: checks all textures of the project."""
+    if _plugin is not None:
+        _plugin.check_project()

@@ -1,17 +1,24 @@
 """Reports imported textures to the daemon, many at a time."""
 
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import unreal
 
-from popbridge_unreal import textures
+from popbridge_unreal import pixels, textures, uses
+from popbridge_unreal.texts import say
 
 DELAY_TICKS = 5
 """The editor's own check of normal maps changes a texture after its import: it shall be done before."""
 MAX_DELAY_TICKS = 120
 """During an import of thousands, textures are reported in between."""
 MAX_WAITING = 20000
+MANY_EXPORTS = 4
+"""From so many textures on, exporting their pixels shows its progress and can be cancelled."""
+MAX_KNOWN = 4096
+"""Reported textures that are remembered, for explanations."""
+MAX_PENDING = 32
+"""Uploads at a time; their pixels are in memory."""
 FRAME = 200
 """Textures in a frame; each takes about half a kilobyte."""
 REPEAT_S = 60.0
@@ -19,13 +26,23 @@ REPEAT_S = 60.0
 
 
 class Imports(object):
-    """The textures that were imported and not reported yet, by their paths."""
+    """The textures that were imported and not reported yet, by their paths.
 
-    def __init__(self, session, state, root):
-        # type: (Any, Any, str) -> None
+    They wait a few ticks for the editor's own check of normal maps, are described, and get a blob of their
+    pixels if the daemon can't read their file. Then all are reported at once.
+    """
+
+    def __init__(self, session, state, root, blobs, asks=True):
+        # type: (Any, Any, str, Any, bool) -> None
+        """`blobs` takes pixels; `asks`: whether progress may be shown."""
         self._session = session
         self._state = state
         self._root = root
+        self._blobs = blobs
+        self._asks = asks
+        self._exports = []  # type: List[Dict[str, Any]]
+        self._known = {}  # type: Dict[str, Dict[str, Any]]
+        self._pending = 0
         self._waiting = {}  # type: Dict[str, None]
         self._described = []  # type: List[Dict[str, Any]]
         self._tick = 0
@@ -77,10 +94,10 @@ class Imports(object):
         # type: (float, bool) -> None
         """Describes textures until the time `until` (monotonic), and reports them once all are."""
         self._tick += 1
-        if not self._waiting and not self._described:
+        if not self._waiting and not self._described and not self._exports and not self._pending:
             return
         is_due = self._tick >= min(self._last + DELAY_TICKS, self._first + MAX_DELAY_TICKS)
-        if not is_open or not (is_due or self._described):
+        if not is_open or not (is_due or self._described or self._exports or self._pending):
             return
         while self._waiting:
             if time.monotonic() >= until:
@@ -88,7 +105,41 @@ class Imports(object):
             path = next(iter(self._waiting))
             del self._waiting[path]
             self._describe(path)
-        self._report()
+        if self._exports and self._pending < MAX_PENDING:
+            self._export()
+        elif not self._exports and not self._pending:
+            self._report()
+
+    def known(self, path):
+        # type: (str) -> Optional[Dict[str, Any]]
+        """Returns a texture as it was reported, by its object path or its file; None if that is long ago."""
+        return self._known.get(path)
+
+    def _remember(self, assets):
+        # type: (List[Dict[str, Any]]) -> None
+        for asset in assets:
+            for name in ("path", "file"):
+                if name in asset:
+                    self._known.pop(asset[name], None)
+                    self._known[asset[name]] = asset
+        while len(self._known) > MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def check(self, paths):
+        # type: (List[str]) -> None
+        """Reports textures that weren't imported just now, such as those of a folder."""
+        steps = float(max(1, len(paths)))
+        title = say("Reading %(count)d textures", count=len(paths))
+        with unreal.ScopedSlowTask(steps, title) as task:
+            if self._asks and len(paths) >= MANY_EXPORTS:
+                task.make_dialog(True)
+            for path in paths:
+                if self._asks and task.should_cancel():
+                    break
+                task.enter_progress_frame(1.0, path)
+                self._describe(path)
+        if not self._described and not self._exports:
+            unreal.log("PopBridge: " + say("No textures to check."))
 
     def _imported(self, factory, created):
         # type: (Any, Any) -> None
@@ -105,15 +156,59 @@ class Imports(object):
         # type: (str) -> None
         texture = textures.find(path)
         file = textures.source_file(texture, self._root) if texture is not None else None
-        # The daemon reads pixels from files of the project only.
+        if texture is None:
+            return
+        if _is_importing(texture):
+            self.add(path)
+            return
+        asset = {"path": path, "type": "texture", "options": textures.options_of(texture)}  # type: Dict[str, Any]
+        known = uses.used_as(path)
+        if known:
+            asset["used_as"] = known
         if file is not None:
-            self._described.append(
-                {"path": path, "file": file, "type": "texture", "options": textures.options_of(texture)}
-            )
+            asset["file"] = file
+            self._described.append(asset)
+        else:
+            # The daemon reads files of the project only.
+            self._exports.append(asset)
+
+    def _export(self):
+        # type: () -> None
+        """Exports the pixels of some textures, each of which takes longer than a tick, and uploads them."""
+        some, self._exports = self._exports[:MAX_PENDING], self._exports[MAX_PENDING:]
+        with unreal.ScopedSlowTask(float(len(some)), say("Reading pixels")) as task:
+            shows = self._asks and len(some) >= MANY_EXPORTS
+            if shows:
+                task.make_dialog(True)
+            for asset in some:
+                if shows and task.should_cancel():
+                    self._exports = []
+                    return
+                task.enter_progress_frame(1.0, asset["path"])
+                texture = textures.find(asset["path"])
+                compression = str(asset["options"].get("compression_settings", ""))
+                content = pixels.read(texture, compression) if texture is not None else None
+                if content is None:
+                    unreal.log(
+                        "PopBridge: "
+                        + say("%(path)s isn't checked: its pixels can't be read.", path=asset["path"])
+                    )
+                    continue
+                self._pending += 1
+                self._blobs.upload(content, _Uploaded(self, asset))
+
+    def uploaded(self, asset, digest):
+        # type: (Dict[str, Any], str) -> None
+        """The pixels of a texture are with the daemon; without a digest they aren't."""
+        self._pending -= 1
+        if digest:
+            self._described.append(dict(asset, blob=digest))
 
     def _report(self):
         # type: () -> None
         assets, self._described = self._described, []
+        if not assets:
+            return
         self._batch += 1
         now = time.time()
         reported = {path: at for path, at in self._state.reported.items() if at >= now - REPEAT_S}
@@ -125,5 +220,30 @@ class Imports(object):
                     self.add(asset["path"])
                 break
             reported.update((asset["path"], now) for asset in some)
+            self._remember(some)
         self._state.reported = reported
         self._state.is_changed = True
+
+
+def _is_importing(texture):
+    # type: (Any) -> bool
+    """Whether Interchange still works on a texture; False before 5.6, which doesn't tell."""
+    try:
+        manager = unreal.InterchangeManager.get_interchange_manager_scripted()
+        return bool(manager.is_object_being_imported(texture))
+    # The editor's own class of exceptions differs between versions.
+    except Exception:
+        return False
+
+
+class _Uploaded(object):
+    """Tells of the end of an upload."""
+
+    def __init__(self, imports, asset):
+        # type: (Imports, Dict[str, Any]) -> None
+        self._imports = imports
+        self._asset = asset
+
+    def __call__(self, digest):
+        # type: (str) -> None
+        self._imports.uploaded(self._asset, digest)

@@ -10,9 +10,11 @@ from typing import Any, Dict, List, Optional
 import unreal
 
 import popbridge_unreal
-from popbridge_unreal import texts, textures
+from popbridge_unreal import menu, texts, textures
+from popbridge_unreal.blobs import Blobs
 from popbridge_unreal.commands import Commands
 from popbridge_unreal.imports import Imports
+from popbridge_unreal.page import Page
 from popbridge_unreal.popups import Popups
 from popbridge_unreal.session import CONNECTED, Listener, Session
 from popbridge_unreal.state_file import StateFile
@@ -32,9 +34,13 @@ class Plugin(Listener):
         asks = not _is_unattended()
         state = StateFile(os.path.join(root, "Saved", "PopBridge", "session.json"))
         self._session = Session(_identity(root, locale), state, self)
-        self._imports = Imports(self._session, state, root)
+        self._blobs = Blobs()
+        self._imports = Imports(self._session, state, root, self._blobs, asks)
         self._commands = Commands(self._session, state, root, asks)
-        self._popups = Popups(self._session, asks)
+        self._page = Page(self._blobs)
+        self._popups = Popups(self._session, self._page, self._imports, _project_name(root), asks)
+        self._menu = menu.Menu()
+        self._asks = asks
         self._is_ticking = False
         self._last_error = ""
         # Bound methods are made anew at each access; the editor needs these for its whole life.
@@ -46,7 +52,8 @@ class Plugin(Listener):
         # type: () -> None
         """Registers everything with the editor."""
         self._imports.connect()
-        self._popups.create_menu()
+        if self._asks:
+            self._menu.create()
         self._tick_handle = unreal.register_slate_post_tick_callback(self._tick_callable)
         unreal.register_python_shutdown_callback(self._shutdown_callable)
 
@@ -60,10 +67,12 @@ class Plugin(Listener):
             until = time.monotonic() + BUDGET_S
             self._session.tick(BUDGET_S)
             is_open = self._session.state == CONNECTED
+            self._blobs.tick()
             self._imports.tick(until, is_open)
             if is_open:
                 self._commands.run_next()
-                self._popups.run_next()
+            self._popups.tick(is_open)
+            self._menu.update(self._popups.count)
         # An error here must not end the editor's other callbacks; it is told once.
         except Exception:
             error = traceback.format_exc()
@@ -80,22 +89,31 @@ class Plugin(Listener):
             unreal.unregister_slate_post_tick_callback(self._tick_handle)
             self._tick_handle = None
             self._imports.disconnect()
+            self._page.close()
             self._session.close()
+            self._blobs.close()
 
-    def show_question(self):
+    def show_questions(self):
         # type: () -> None
-        self._popups.show_question()
+        self._popups.show_questions()
 
     def check_selection(self):
         # type: () -> None
-        for asset in unreal.EditorUtilityLibrary.get_selected_assets():
-            if isinstance(asset, unreal.Texture2D):
-                self._imports.add(textures.path_of(asset))
+        self._imports.check(menu.selected_textures())
+
+    def check_folders(self):
+        # type: () -> None
+        self._imports.check(menu.textures_in(menu.selected_folders()))
+
+    def check_project(self):
+        # type: () -> None
+        self._imports.check(menu.textures_in(["/Game"]))
 
     # What the session tells
 
-    def opened(self, hello, ready):
-        # type: (Any, Any) -> None
+    def opened(self, hello, ready, file):
+        # type: (Any, Any, Any) -> None
+        self._blobs.use(file.http, ready.http_token or "", file.fingerprint)
         if not ready.resumed:
             self._commands.clear()
         keep = list(ready.popups or [])  # type: List[int]
@@ -112,6 +130,21 @@ class Plugin(Listener):
     def popup(self, popup):
         # type: (Any) -> None
         self._popups.show(popup)
+
+    def popup_progress(self, progress):
+        # type: (Any) -> None
+        self._popups.progress(progress)
+
+    def reply(self, request_id, message):
+        # type: (int, Any) -> None
+        self._popups.reply(request_id, message)
+
+    def event(self, name, data):
+        # type: (str, Dict[str, Any]) -> None
+        paths = data.get("paths")
+        if name == "asset.wanted" and isinstance(paths, list):
+            for path in paths:
+                self._imports.add(str(path))
 
     def popup_close(self, popup_id):
         # type: (int) -> None
@@ -148,12 +181,17 @@ def _identity(root, locale):
         "engine": {"name": "unreal", "version": str(unreal.SystemLibrary.get_engine_version())},
         "project": {
             "id": hashlib.sha256(root.encode("utf-8")).hexdigest(),
-            "name": str(unreal.SystemLibrary.get_game_name()) or os.path.basename(root),
+            "name": _project_name(root),
             "root": root,
         },
         "instance": uuid.uuid4().hex,
         "locale": locale,
     }
+
+
+def _project_name(root):
+    # type: (str) -> str
+    return str(unreal.SystemLibrary.get_game_name()) or os.path.basename(root)
 
 
 def _locale():

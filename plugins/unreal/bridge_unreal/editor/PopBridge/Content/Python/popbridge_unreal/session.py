@@ -23,9 +23,9 @@ STRANGER = "Another program answers at PopBridge's address. Restart PopBridge."
 class Listener(object):
     """What a session tells its owner."""
 
-    def opened(self, hello, ready):
-        # type: (Any, Any) -> None
-        """The session is open."""
+    def opened(self, hello, ready, file):
+        # type: (Any, Any, connection_file.ConnectionFile) -> None
+        """The session is open, at the daemon that `file` names."""
 
     def lost(self):
         # type: () -> None
@@ -42,6 +42,18 @@ class Listener(object):
     def popup_close(self, popup_id):
         # type: (int) -> None
         """A popup is settled."""
+
+    def popup_progress(self, progress):
+        # type: (Any) -> None
+        """How far the work on a popup is."""
+
+    def event(self, name, data):
+        # type: (str, Dict[str, Any]) -> None
+        """Something happened in the daemon."""
+
+    def reply(self, request_id, message):
+        # type: (int, Any) -> None
+        """The `Result` or `Error` of a request; None if the connection was lost before."""
 
     def command(self, command):
         # type: (Any) -> None
@@ -78,6 +90,8 @@ class Session(object):
         self._acknowledged = state.last_seq
         self._ack_at = 0.0
         self._in_progress = set()  # type: Set[int]
+        self._requests = set()  # type: Set[int]
+        self._last_request = 0
         self._lost_at = time.time()
 
     def tick(self, budget_s):
@@ -135,6 +149,16 @@ class Session(object):
         self._send_plain(plain)
         self._finish(command.seq)
 
+    def ask(self, workload, params):
+        # type: (str, Dict[str, Any]) -> int
+        """Sends a request and returns its id, 0 without a connection; `Listener.reply` gets the answer."""
+        self._last_request += 1
+        request = protocol.Request(id=self._last_request, workload=workload, params=params)
+        if not self._send(request):
+            return 0
+        self._requests.add(self._last_request)
+        return self._last_request
+
     def report(self, name, data):
         # type: (str, Dict[str, Any]) -> bool
         """Sends an event; False without a connection."""
@@ -183,7 +207,13 @@ class Session(object):
         self._hello = hello
         self._socket.silence_s = 3.0 * hello.heartbeat_s
         auth = protocol.AuthProof(id=file.token_id, nonce=self._nonce, proof=protocol.client_proof(*parts))
-        identify = {"protocol": protocol.PROTOCOL, "auth": auth.plain(), "type": "identify", "features": []}
+        features = [each for each in (protocol.POPUP_ITEMS,) if each in hello.features]
+        identify = {
+            "protocol": protocol.PROTOCOL,
+            "auth": auth.plain(),
+            "type": "identify",
+            "features": features,
+        }
         identify.update(self._identity)
         if self._store.session:
             identify["resume"] = {
@@ -205,7 +235,8 @@ class Session(object):
         self.state = CONNECTED
         self._backoff_s = FIRST_BACKOFF_S
         self._tell("")
-        self._listener.opened(self._hello, ready)
+        assert self._file is not None
+        self._listener.opened(self._hello, ready, self._file)
         for answer in list(store.answers.values()):
             self._send_plain(answer)
         # Replies sent shortly before the connection was lost may not have arrived; repeated ones are ignored.
@@ -236,6 +267,14 @@ class Session(object):
             if self._store.answers.pop(message.id, None) is not None:
                 self._store.is_changed = True
             self._listener.popup_close(message.id)
+        elif isinstance(message, protocol.PopupProgress):
+            self._listener.popup_progress(message)
+        elif isinstance(message, protocol.Event):
+            self._listener.event(message.name, message.data)
+        elif isinstance(message, (protocol.Result, protocol.Error)):
+            if message.id in self._requests:
+                self._requests.discard(message.id)
+                self._listener.reply(message.id, message)
         elif isinstance(message, protocol.Cancel):
             self._listener.cancel(message.id)
         self._finish(seq)
@@ -308,6 +347,9 @@ class Session(object):
         self._wait(problem)
         if was_open:
             self._lost_at = time.time()
+            open_requests, self._requests = self._requests, set()
+            for request_id in sorted(open_requests):
+                self._listener.reply(request_id, None)
             self._listener.lost()
 
     def _wait(self, problem):

@@ -1,11 +1,19 @@
 """Sentences for people, in the editor's language."""
 
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 CHINESE = {
-    "Show the open question (%(count)d)": "显示待回答的问题（%(count)d）",
+    "Show open questions (%(count)d)": "显示待回答的问题（%(count)d）",
     "Check the selected textures": "检查选中的贴图",
-    "%(title)s Answer it in PopBridge > Show the open question.": "%(title)s 请在“PopBridge > 显示待回答的问题”中回答。",
+    "Check all textures of the project": "检查项目中的所有贴图",
+    "Check with PopBridge": "用 PopBridge 检查",
+    "Check textures with PopBridge": "用 PopBridge 检查贴图",
+    "Reading %(count)d textures": "正在读取 %(count)d 张贴图",
+    "Reading pixels": "正在读取像素",
+    "No textures to check.": "没有可检查的贴图。",
+    "%(path)s isn't checked: its pixels can't be read.": "%(path)s 未检查：无法读取像素。",
+    "The connection was lost.": "连接已断开。",
+    "%(title)s Answer it in PopBridge > Show open questions.": "%(title)s 请在“PopBridge > 显示待回答的问题”中回答。",
     "Yes: %(action)s. No: dismiss the question. Cancel: decide later.": "是：%(action)s。否：关闭该问题。取消：以后再决定。",
     "There is no open question.": "没有待回答的问题。",
     "Fixing import settings": "正在修复导入设置",
@@ -26,6 +34,36 @@ CHINESE = {
     "%(count)d more errors aren't shown.": "另有 %(count)d 个错误未显示。",
 }  # type: Dict[str, str]
 
+LABELS = {
+    "connected": ("Connected", "已连接"),
+    "searching": (
+        "PopBridge isn't running. Run `popbridge serve`.",
+        "PopBridge 没有运行。请执行 `popbridge serve`。",
+    ),
+    "editor_gone": ("The editor is closed.", "编辑器已关闭。"),
+    "nothing": ("No open findings. Imports are checked automatically.", "暂无问题，导入时自动检查。"),
+    "error": ("Error", "错误"),
+    "warning": ("Warning", "警告"),
+    "note": ("Note", "提示"),
+    "done": ("Fixed", "已修复"),
+    "failed": ("Not fixed", "未修复"),
+    "kept": ("Left as is", "保持不变"),
+    "pending": ("Waiting", "等待中"),
+    "working": ("Working…", "正在处理……"),
+    "cancel": ("Cancel", "取消"),
+    "dismiss": ("Dismiss", "关闭该问题"),
+    "close": ("Close", "关闭"),
+    "more": ("Show {count} more", "再显示 {count} 项"),
+    "loading": ("Loading…", "正在加载……"),
+    "evidence": ("Evidence", "依据"),
+    "not_raised": ("Considered, not raised", "考虑过但未提出"),
+    "before": ("Now", "现在"),
+    "after": ("After the fix", "修复后"),
+    "compare": ("Compare now and after the fix", "对比现在与修复后"),
+    "theme": ("Light or dark", "浅色或深色"),
+}  # type: Dict[str, Tuple[str, str]]
+"""The page's texts, in English and Chinese."""
+
 _language = "en"
 
 
@@ -40,3 +78,15 @@ def say(sentence, **values):
     # type: (str, **Any) -> str
     """Returns a sentence in the chosen language, with its values."""
     return (CHINESE.get(sentence, sentence) if _language == "zh" else sentence) % values
+
+
+def language():
+    # type: () -> str
+    """Returns the chosen language as BCP 47."""
+    return "zh-CN" if _language == "zh" else "en"
+
+
+def labels():
+    # type: () -> Dict[str, str]
+    """Returns the page's texts in the chosen language."""
+    return {name: pair[_language == "zh"] for name, pair in LABELS.items()}

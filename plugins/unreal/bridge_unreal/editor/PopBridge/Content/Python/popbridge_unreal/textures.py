@@ -20,6 +20,7 @@ OPTIONS = {
     "address_x": "TextureAddress",
     "address_y": "TextureAddress",
     "filter": "TextureFilter",
+    "lod_bias": "",
 }
 """The properties that are reported, and the enumeration of each; empty for numbers and switches. The order is
 that in which they are set: the editor clears `srgb` for some compressions."""
@@ -68,7 +69,7 @@ def engine_value(name, value):
         if found is None:
             raise ValueError(name)
         return found
-    is_number = name == "max_texture_size"
+    is_number = name in ("max_texture_size", "lod_bias")
     if isinstance(value, bool) == is_number or not isinstance(value, int):
         raise ValueError(name)
     return value
