@@ -83,9 +83,11 @@ def serve(further: tuple[str, ...], roots_of_run: tuple[str, ...], **values: str
             )
         )
     # It needs starlette, uvicorn and numpy, which `--help` does without.
+    from bridge.doctor import machine
+    from bridge.doctor.check import log_findings
     from bridge.server import serve as server
 
-    server.main(settings, paths, registry, _print_line)
+    server.main(settings, paths, registry, _print_line, lambda: log_findings(machine.steps(paths, registry)))
 
 
 def _record_new_plugins(paths: Paths, policy: PluginPolicy) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from accel.text import AnyText, text
+from accel.text import AnyText, sentences, text
 from bridge.core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,14 @@ class Check(Struct, frozen=True):
 Results = Iterable[Check]
 Step = tuple[str, Callable[[], Results]]
 """The name of a check, for the case that it fails, and the check."""
+
+
+def log_findings(steps: Iterable[Step]) -> None:
+    """Logs what the checks find wrong, each with its remedy, as the daemon does when it starts."""
+    for each in run(steps):
+        if each.status != "ok":
+            level = logging.ERROR if each.status == "error" else logging.WARNING
+            log.log(level, "%s: %s", each.check, sentences((each.found, each.remedy)))
 
 
 def run(steps: Iterable[Step]) -> Iterator[Check]:

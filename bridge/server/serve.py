@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -73,14 +74,25 @@ SWITCH_S = 0.0005
 """Python's thread switch interval; the default of 5 ms takes longer than an answer."""
 
 
-def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
-    """Runs the daemon until SIGINT or SIGTERM. Raises UserError if it can't start."""
+def main(
+    settings: Settings,
+    paths: Paths,
+    registry: Registry,
+    say: Say = print,
+    inspect: Callable[[], None] | None = None,
+) -> None:
+    """Runs the daemon until SIGINT or SIGTERM. `inspect` runs once in a thread, when it serves clients.
+
+    Raises UserError if it can't start.
+    """
     with private_umask(), logs.configure_logging(settings, registry):
         raise_file_limit(settings["connections"])
-        _main(settings, paths, registry, say)
+        _main(settings, paths, registry, say, inspect)
 
 
-def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
+def _main(
+    settings: Settings, paths: Paths, registry: Registry, say: Say, inspect: Callable[[], None] | None
+) -> None:
     with contextlib.ExitStack() as held:
         lock = held.enter_context(_lock(paths))
         close_files(paths, settings["log_file"])
@@ -91,6 +103,7 @@ def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> Non
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say, certificate, local)
         server.lock = lock
+        server.inspect = inspect
         # Handle it before uvicorn handles signals, and after, when it raises SIGTERM again.
         signal.signal(signal.SIGTERM, server.handle_exit)
         if sys.platform != "win32" and certificate is not None and not _has_terminal():
@@ -138,6 +151,7 @@ class Server(uvicorn.Server):
 
     _loop: asyncio.AbstractEventLoop | None = None
     lock: HomeLock | None = None
+    inspect: Callable[[], None] | None = None
     _written: FileState | None = None
     """The state of `connection.json` as it was written last."""
 
@@ -221,6 +235,9 @@ class Server(uvicorn.Server):
         on = self._bridge.settings["worker.sandbox"]
         missing = sandbox.support() if on else text("the setting worker.sandbox is off")
         self._say(startup_line(file.ws, device, self._bridge.registry, gpu=gpu, sandbox=missing))
+        if self.inspect is not None:
+            # Not one of the loop's threads, for which its end would wait.
+            threading.Thread(target=self.inspect, name="doctor", daemon=True).start()
 
     def _connection_file(self) -> ConnectionFile:
         """Returns what `connection.json` says now."""

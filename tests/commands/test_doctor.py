@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from bridge.server.access import certificates
 from bridge.store.addon_manifests import Manifest, Manifests, digest
 from bridge.store.audit_log import AuditLog
 from tests.commands.shell import one_line, tree
+from tests.e2e.world import until
 from tests.server.daemons import ThreadDaemon
 from tests.unity.projects import game as unity_game
 
@@ -302,6 +304,29 @@ class TestDaemon:
         monkeypatch.setattr(certificates, "_now", lambda: long_ago)
         certificates.renew(home / "certs")
         assert status(checks()[1], "daemon.certificate") == "error"
+
+
+class TestLog:
+    def test_a_daemon_logs_what_is_wrong_once(
+        self, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home.mkdir(mode=0o700)
+        (home / "audit.log").write_text("no record\n", "utf-8")
+        env = {**os.environ, "POPBRIDGE_HOME": str(home), "POPBRIDGE_LOG_FILE": str(tmp_path / "log.txt")}
+        command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0", "--workers", "1"]
+        with subprocess.Popen(
+            command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                until(lambda: "machine.audit-log" in read_log(tmp_path / "log.txt"), "the finding")
+            finally:
+                process.terminate()
+        assert read_log(tmp_path / "log.txt").count("machine.audit-log") == 1
+        assert "machine.python" not in read_log(tmp_path / "log.txt")
+
+
+def read_log(file: Path) -> str:
+    return file.read_text("utf-8") if file.exists() else ""
 
 
 class TestProject:

@@ -111,7 +111,7 @@ class TestEmbedded:
     ) -> None:
         UnityInstaller().install(project)
         folder = project / PACKAGE
-        (folder / "Editor/Menu.cs").write_text("edited", "utf-8")
+        (folder / "Editor/EditorBridge.cs").write_text("edited", "utf-8")
         (folder / "Editor/Old").mkdir()
         (folder / "Editor/Old/Gone.cs").write_text("old", "utf-8")
         (folder / "Editor/Mine.cs").write_text("mine", "utf-8")
@@ -119,7 +119,7 @@ class TestEmbedded:
             listed.write("Editor/Old/Gone.cs\n../../Assets/x.txt\n/etc/hosts\nC:/x\n")
         (project / "Assets/x.txt").write_text("x", "utf-8")
         done = {change.path: change.what for change in UnityInstaller().install(project)}
-        assert done[f"{PACKAGE}/Editor/Menu.cs"] == "updated"
+        assert done[f"{PACKAGE}/Editor/EditorBridge.cs"] == "updated"
         assert done[f"{PACKAGE}/Editor/Old/Gone.cs"] == "removed"
         assert not (folder / "Editor/Old").exists() and (project / "Assets/x.txt").exists()
         UnityInstaller().remove(project)
@@ -133,7 +133,7 @@ class TestEmbedded:
 
     def test_what_fails_in_the_middle_is_undone(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         UnityInstaller().install(project)
-        (project / PACKAGE / "Editor/Menu.cs").write_text("old", "utf-8")
+        (project / PACKAGE / "Editor/EditorBridge.cs").write_text("old", "utf-8")
         (project / PACKAGE / "Editor/Texts.cs").unlink()
         for state in (tree(project), "new"):
             if state == "new":
@@ -156,7 +156,7 @@ class TestEmbedded:
 
     def test_a_file_that_is_not_checked_out_stops_it_before_anything_is_written(self, project: Path) -> None:
         UnityInstaller().install(project)
-        for name in ("Menu.cs", "Texts.cs"):
+        for name in ("EditorBridge.cs", "Texts.cs"):
             (project / PACKAGE / "Editor" / name).write_text("old", "utf-8")
         (project / PACKAGE / "Editor/Texts.cs").chmod(0o444)
         before = tree(project)
@@ -353,10 +353,10 @@ class TestBadInput:
         UnityInstaller().install(project)
         whole = tree(project)
         (project / PACKAGE / "package.json").unlink()
-        (project / PACKAGE / "Editor/Menu.cs").write_text("edited", "utf-8")
+        (project / PACKAGE / "Editor/EditorBridge.cs").write_text("edited", "utf-8")
         assert UnityInstaller().fault(project)
         code, _, err = popbridge("install", "unity", str(project))
-        assert code == 0 and "package.json" in err and "Menu.cs" in err and tree(project) == whole
+        assert code == 0 and "package.json" in err and "EditorBridge.cs" in err and tree(project) == whole
 
 
 class TestHub:
@@ -411,7 +411,7 @@ class TestPackage:
                 guid = re.search(r"^guid: ([0-9a-f]{32})$", path.read_text("utf-8"), re.MULTILINE)
                 assert guid and path.read_text("utf-8").startswith("fileFormatVersion: 2\n")
                 metas[path.with_suffix("").relative_to(SOURCE)] = guid[1]
-            elif not hidden or (parts[0] == "Samples~" and len(parts) > 2):
+            elif not hidden or (parts[0] == "Samples~" and len(parts) > 1):
                 imported.add(path.relative_to(SOURCE))
         assert imported == metas.keys() and len(set(metas.values())) == len(metas)
 
