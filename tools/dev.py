@@ -130,6 +130,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             ["tools/engines.py", "--require"],
             ["tools/csharp.py"],
             ["tools/typescript.py"],
+            ["tools/unreal_stub.py"],
             ["tools/axe.py"],
         ):
             if status := run([str(PYTHON), *program], environment()):

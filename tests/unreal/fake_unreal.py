@@ -251,6 +251,37 @@ class AssetExportTask(object):
         self.values[name] = value
 
 
+class AssetImportTask(object):
+    def __init__(self):
+        self.values = {}
+
+    @main_only
+    def set_editor_property(self, name, value):
+        names = ("filename", "destination_path", "automated", "replace_existing", "save")
+        assert name in names, name
+        self.values[name] = value
+
+
+class AssetTools(object):
+    @main_only
+    def import_asset_tasks(self, import_tasks):
+        for task in import_tasks:
+            values = task.values
+            assert values["automated"] and not values["save"]
+            name = os.path.splitext(os.path.basename(values["filename"]))[0]
+            texture = Texture2D("%s/%s.%s" % (values["destination_path"], name, name), values["filename"])
+            objects[texture.path] = texture
+            events.append(("imported", texture.path, values["filename"]))
+            subsystem.on_asset_post_import.broadcast(None, texture)
+
+
+class AssetToolsHelpers(object):
+    @staticmethod
+    @main_only
+    def get_asset_tools():
+        return AssetTools()
+
+
 class Exporter(object):
     @staticmethod
     @main_only
@@ -394,6 +425,11 @@ class EditorDialog(object):
 
 
 class EditorAssetLibrary(object):
+    @staticmethod
+    @main_only
+    def does_asset_exist(asset_path):
+        return any(path.partition(".")[0] == asset_path for path in objects)
+
     @staticmethod
     @main_only
     def save_loaded_asset(asset, only_if_is_dirty=True):

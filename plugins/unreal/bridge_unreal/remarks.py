@@ -245,7 +245,7 @@ def _uncompressed(header: TextureHeader) -> Iterator[Remark]:
             "unreal.uncompressed",
             "warning",
             text(
-                "Grayscale with sRGB on is stored in four channels: it uses {size}, without sRGB a quarter.",
+                "Grayscale with sRGB on is stored in four channels without compression: it uses {size}.",
                 size=used,
             ),
             **about,

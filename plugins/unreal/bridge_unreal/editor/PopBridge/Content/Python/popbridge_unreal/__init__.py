@@ -43,3 +43,10 @@ def check_project():
     """For the menu: checks all textures of the project."""
     if _plugin is not None:
         _plugin.check_project()
+
+
+def create_normal_maps():
+    # type: () -> None
+    """For the menu: makes normal maps from the selected height maps."""
+    if _plugin is not None:
+        _plugin.create_normal_maps()

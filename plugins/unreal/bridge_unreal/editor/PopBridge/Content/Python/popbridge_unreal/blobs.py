@@ -33,21 +33,30 @@ class Blobs(object):
     def upload(self, content, done):
         # type: (bytes, Callable[[str], None]) -> None
         """Uploads on a thread; `tick` calls `done` with the SHA-256, or with an empty text if it failed."""
+        self._start(self.put, content, done)
+
+    def download(self, digest, done):
+        # type: (str, Callable[[Any], None]) -> None
+        """Downloads on a thread; `tick` calls `done` with the bytes, or with an empty text if it failed."""
+        self._start(self.get, digest, done)
+
+    def _start(self, function, argument, done):
+        # type: (Callable[[Any], Any], Any, Callable[[Any], None]) -> None
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="PopBridge uploads")
+            self._thread = threading.Thread(target=self._run, name="PopBridge blobs")
             self._thread.daemon = True
             self._thread.start()
         try:
-            self._jobs.put_nowait((content, done))
+            self._jobs.put_nowait((function, argument, done))
         except queue.Full:
-            self._done.put(("", done))
+            self._done.put((None, done))
 
     def tick(self):
         # type: () -> None
-        """Calls the callbacks of uploads that have ended."""
+        """Calls the callbacks of uploads and downloads that have ended."""
         while not self._done.empty():
-            digest, done = self._done.get_nowait()
-            done(digest)
+            found, done = self._done.get_nowait()
+            done(found or "")
 
     def close(self):
         # type: () -> None
@@ -78,12 +87,12 @@ class Blobs(object):
             job = self._jobs.get()
             if job is None:
                 return
-            content, done = job
+            function, argument, done = job
             try:
-                digest = self.put(content)
+                found = function(argument)
             except (OSError, http.client.HTTPException, ValueError):
-                digest = ""
-            self._done.put((digest, done))
+                found = None
+            self._done.put((found, done))
 
     def _request(self, method, digest, content):
         # type: (str, str, Optional[bytes]) -> bytes

@@ -32,6 +32,7 @@ class Menu(object):
             self.update(0)
         for name, entry, label, function in (
             (TEXTURES, "CheckSelection", say("Check with PopBridge"), "check_selection"),
+            (TEXTURES, "CreateNormalMap", say("Make a normal map from heights"), "create_normal_maps"),
             (FOLDERS, "CheckFolder", say("Check textures with PopBridge"), "check_folders"),
         ):
             menu = menus.extend_menu(name)

@@ -14,6 +14,7 @@ from popbridge_unreal import menu, texts, textures
 from popbridge_unreal.blobs import Blobs
 from popbridge_unreal.commands import Commands
 from popbridge_unreal.imports import Imports
+from popbridge_unreal.normal_maps import NormalMaps
 from popbridge_unreal.page import Page
 from popbridge_unreal.popups import Popups
 from popbridge_unreal.session import CONNECTED, Listener, Session
@@ -36,6 +37,7 @@ class Plugin(Listener):
         self._session = Session(_identity(root, locale), state, self)
         self._blobs = Blobs()
         self._imports = Imports(self._session, state, root, self._blobs, asks)
+        self._normal_maps = NormalMaps(self._session, self._blobs, root)
         self._commands = Commands(self._session, state, root, asks)
         self._page = Page(self._blobs)
         self._popups = Popups(self._session, self._page, self._imports, _project_name(root), asks)
@@ -101,6 +103,11 @@ class Plugin(Listener):
         # type: () -> None
         self._imports.check(menu.selected_textures())
 
+    def create_normal_maps(self):
+        # type: () -> None
+        for path in menu.selected_textures():
+            self._normal_maps.create(path)
+
     def check_folders(self):
         # type: () -> None
         self._imports.check(menu.textures_in(menu.selected_folders()))
@@ -138,6 +145,7 @@ class Plugin(Listener):
     def reply(self, request_id, message):
         # type: (int, Any) -> None
         self._popups.reply(request_id, message)
+        self._normal_maps.reply(request_id, message)
 
     def event(self, name, data):
         # type: (str, Dict[str, Any]) -> None

@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from typing import Any, Dict, Optional, Set
+from typing import Any, Dict, Optional, Sequence, Set
 
 import popbridge_protocol as protocol
 
@@ -149,11 +149,13 @@ class Session(object):
         self._send_plain(plain)
         self._finish(command.seq)
 
-    def ask(self, workload, params):
-        # type: (str, Dict[str, Any]) -> int
+    def ask(self, workload, params, inputs=()):
+        # type: (str, Dict[str, Any], Sequence[Any]) -> int
         """Sends a request and returns its id, 0 without a connection; `Listener.reply` gets the answer."""
         self._last_request += 1
-        request = protocol.Request(id=self._last_request, workload=workload, params=params)
+        request = protocol.Request(
+            id=self._last_request, workload=workload, params=params, inputs=list(inputs)
+        )
         if not self._send(request):
             return 0
         self._requests.add(self._last_request)

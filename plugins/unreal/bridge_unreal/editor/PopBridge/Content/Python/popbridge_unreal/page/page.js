@@ -175,6 +175,18 @@ function row(popup, card, item, top) {
     words.append(open);
   } else words.append(make(top ? "strong" : "span", "", item.title));
   if (item.detail) words.append(make("div", "detail", ...marked(item.detail)));
+  const pictures = top && !isOpen ? below.filter((each) => each.picture) : [];
+  if (pictures.length) {
+    const strip = make("div", "strip");
+    for (const each of pictures.slice(0, 5)) {
+      const image = make("img");
+      image.src = `/picture/${each.picture}`;
+      image.alt = "";
+      strip.append(image);
+    }
+    if (below.length > 5) strip.append(`+${below.length - 5}`);
+    words.append(strip);
+  }
   if (item.locked) words.append(make("div", "detail", item.locked));
   line.append(words, make("span", "value", item.value || ""));
   const list = make("li", "", line);
@@ -231,7 +243,7 @@ function drawCard(popup) {
   const box = make("article", "card");
   const severity = popup.severity === "info" ? "" : popup.severity;
   box.append(make("div", "head", severity ? make("span", `severity ${severity}`, icon(severity), say(severity)) : "", make("h2", "", popup.title)));
-  if (popup.image) {
+  if (popup.image && !card.items?.length) {
     const image = make("img");
     image.src = `/picture/${popup.image}`;
     image.alt = "";
