@@ -31,8 +31,10 @@ def writable_for_workers(tmp_path_factory):
         WRITABLE.append(os.getcwd())
 
 
-EDITORS_EVERY = 20
+EDITORS_EVERY = 15
 """Of how many files one drives editors, where several run at a time: they are the longest ones."""
+FAKE_EDITORS = ("tests/unity/editor/", "tests/unreal/")
+"""Tests of plugins in an editor's stand-in, which take as long."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -44,11 +46,15 @@ def pytest_collection_modifyitems(config, items):
             raise pytest.UsageError(f"{item.path.name} has tests that run alone and doesn't say so itself.")
     if hasattr(config, "workerinput"):
         files = [list(file) for _, file in itertools.groupby(items, lambda item: item.path)]
-        editors = [file for file in files if any(item.get_closest_marker("engine") for item in file)]
+        editors = [file for file in files if any(drives_editor(item) for item in file)]
         others = [file for file in files if file not in editors]
         for number, file in enumerate(editors):
             others.insert(number * EDITORS_EVERY, file)
         items[:] = itertools.chain.from_iterable(others)
+
+
+def drives_editor(item):
+    return item.nodeid.startswith(FAKE_EDITORS) or item.get_closest_marker("engine") is not None
 
 
 @pytest.hookimpl(wrapper=True)

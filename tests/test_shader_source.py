@@ -68,6 +68,6 @@ def test_comments_count_for_nothing() -> None:
     "source", ["texture(tex," * 50_000, "vec4 t = texture(tex," * 30_000, "t . r" * 100_000, "/*" * 200_000]
 )
 def test_no_source_takes_long(source: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     reads(without_comments(source))
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
