@@ -110,6 +110,8 @@ def main():
     fake_unreal.TextureExporterPNG = type("TextureExporterPNG", (), {})
     if WORLD["is_new"]:
         fake_unreal.TopLevelAssetPath = TopLevelAssetPath
+    elif hasattr(fake_unreal, "TopLevelAssetPath"):
+        del fake_unreal.TopLevelAssetPath
     sys.modules["unreal"] = fake_unreal
     try:
         # As the engine does, with what a plugin of the project has imported before.
