@@ -171,7 +171,7 @@ class _Reader:
         self._settle = settle
         self._outcomes: list[Outcome] = []
         self._end = 0.0
-        connection.set_progress_handler(self._late, CHECK_OPS)
+        self._limit()
 
     def run(self) -> None:
         """Reads until the queue ends."""
@@ -201,7 +201,11 @@ class _Reader:
         # The caller gets any error, and the thread must continue.
         except BaseException as error:
             outcome = done, None, error
+        _end_transaction(self.connection, self._limit)
         self._outcomes.append(outcome)
+
+    def _limit(self) -> None:
+        self.connection.set_progress_handler(self._late, CHECK_OPS)
 
     def _late(self) -> bool:
         # Finished reads must not wait for a slow query.
@@ -212,6 +216,15 @@ class _Reader:
         if self._outcomes:
             outcomes, self._outcomes = self._outcomes, []
             self._settle(outcomes)
+
+
+def _end_transaction(connection: sqlite3.Connection, limit: Callable[[], None]) -> None:
+    """Ends a savepoint that sqlite_utils' `query` left open because it was interrupted, which would keep the
+    connection in the past. `limit` sets the connection's progress handler anew."""
+    if connection.in_transaction:
+        connection.set_progress_handler(None, 0)
+        connection.execute("ROLLBACK")
+        limit()
 
 
 MAX_OPS = 1000
@@ -257,8 +270,11 @@ class InlineReader:
         """Raises FAILURES."""
         self._connection = connect_readonly(path, vault)
         self._connection.execute("PRAGMA busy_timeout = 0")
-        self._connection.set_progress_handler(lambda: 1, MAX_OPS)
+        self._limit()
         self._lock = threading.Lock()
+
+    def _limit(self) -> None:
+        self._connection.set_progress_handler(lambda: 1, MAX_OPS)
 
     def read(self, work: Callable[[sqlite3.Connection], Value]) -> tuple[Value] | None:
         """Returns the result of `work` in a tuple, or None if it takes too long or fails; then a thread
@@ -270,6 +286,7 @@ class InlineReader:
         except FAILURES:
             return None
         finally:
+            _end_transaction(self._connection, self._limit)
             self._lock.release()
 
     def close(self) -> None:

@@ -268,7 +268,7 @@ class Story:
             await editor.connect()
             assert editor.client.ready.resumed and editor.client.ready.session == session
             applied = await editor.popup("texture.applied")
-            assert [row.status for row in applied.items] == ["done", "done"]
+            assert [row.status for row in applied.items] == ["done", "done"], applied.body
             assert len(editor.commands) == sent + 1
         with self._check("kept"):
             assert project.write(rock, {name: value}) == ""
@@ -312,7 +312,7 @@ class Story:
         """The changes of the command that follows when all that a popup asks about is fixed."""
         await editor.answer(popup, "apply")
         applied = await editor.popup("texture.applied")
-        assert {row.status for row in applied.items} == {"done"}
+        assert {row.status for row in applied.items} == {"done"}, applied.body
         changes: list[dict[str, Any]] = editor.commands[-1].args["changes"]
         return changes
 

@@ -47,6 +47,18 @@ async def test_a_brief_read_needs_no_thread(store: Store) -> None:
     assert await store.read(where) == HERE
 
 
+async def test_reads_see_all_writes_however_many_were_interrupted(store: Store) -> None:
+    for number in range(600):
+        # SQLite counts the operations of a statement over all of its runs, and interrupts some of any kind.
+        await store.write(insert(str(number)), synced=False)
+        found = await store.read(
+            lambda connection, row=number + 1: [
+                *Database(connection).query("SELECT text FROM things WHERE rowid = ?", [row])
+            ]
+        )
+        assert found == [{"text": str(number)}]
+
+
 async def test_what_is_much_to_read_is_a_threads(store: Store) -> None:
     def count(connection: sqlite3.Connection) -> tuple[int, str]:
         numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
