@@ -21,7 +21,9 @@ ADAPTERS = [
     (Unity2021(), Version("2021.3.45")), (Unity2022(), Version("2022.3.62")),
     (Unity6(), Version("6000.0")), (Unity6_3(), Version("6000.3")),
 ]  # fmt: skip
-every = pytest.mark.parametrize(("adapter", "version"), ADAPTERS, ids=lambda value: str(value))
+every = pytest.mark.parametrize(
+    ("adapter", "version"), ADAPTERS, ids=lambda value: getattr(value, "name", str(value))
+)
 DEFAULTS = options(MetaFile(meta(overridden=["Android"])))
 DEFAULT = "DefaultTexturePlatform"
 PLAIN, GREEN_INVERTED = 0x03_02_01_00, 0x03_02_05_00
