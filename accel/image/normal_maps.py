@@ -305,7 +305,8 @@ def examine_normals(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[
 
 def _is_one_way(vectors: Floats) -> bool:
     """Whether all slopes go up and down, or all to the sides."""
-    x, y, z = vectors
+    # Texels of HDR files may be no vectors, and of any length.
+    x, y, z = np.clip(vectors, -1, 1)
     across, along = (float((one / np.maximum(z, LEAST_Z)).var()) for one in (x, y))
     return min(across, along) < ONE_WAY * max(across, along)
 
