@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import pickle  # nosec B403: only a subclass that knows a few types reads files
+import pickle  # Only a subclass that knows a few types reads files. # nosec B403
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any

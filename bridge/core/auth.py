@@ -33,7 +33,7 @@ ID_BYTES = 6
 """Random bytes of a token's id: 8 characters."""
 
 
-ANY_ADDRESS = ("", "0.0.0.0", "::")  # nosec B104: names no address to listen on
+ANY_ADDRESS = ("", "0.0.0.0", "::")  # Names no address to listen on. # nosec B104
 """Addresses to listen on that mean all of the machine's."""
 
 SECURITY_HEADERS = (

@@ -32,7 +32,7 @@ CHUNK_BYTES = 64 << 10
 """Bytes of the value encrypted at once."""
 _KEY = slice(len(MAGIC), len(MAGIC) + KEY_BYTES + OVERHEAD)
 _SEALED_CHUNK = CHUNK_BYTES + TAG_BYTES
-MEMORY = Path("/dev/shm")  # nosec B108: only private folders are made there
+MEMORY = Path("/dev/shm")  # Only private folders are made there. # nosec B108
 """Linux's file system in memory."""
 
 

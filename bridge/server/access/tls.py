@@ -40,7 +40,7 @@ CURVE = "X25519"
 WATCH_S = 2.0
 """Seconds between looks at the certificate's files."""
 RENEWAL_RETRY_S = 3600.0
-ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104: names no address to listen on
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # Names no address to listen on. # nosec B104
 """The addresses for all interfaces, with loopback's for clients of this machine."""
 CLIENT_HELLO = 0x16
 """First byte of a TLS connection, the record type `handshake` (RFC 8446 §5.1)."""

@@ -50,7 +50,7 @@ def options_of(texture):
     for name, enum in OPTIONS.items():
         try:
             value = texture.get_editor_property(name)
-        except Exception:  # nosec B112: another version lacks the property
+        except Exception:  # Another version lacks the property. # nosec B112
             continue
         if not enum:
             found[name] = value if isinstance(value, bool) else int(value)
