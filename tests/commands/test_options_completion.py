@@ -30,7 +30,7 @@ def completed(*typed: str) -> list[str]:
         (["models", "pull", "u2"], ["u2netp"]),
         (["models", "remove", "u2"], ["u2netp"]),
         (["models", "verify", "u2"], ["u2netp"]),
-        (["install", ""], ["godot", "unreal"]),
+        (["install", ""], ["godot", "unity", "unreal"]),
     ],
 )
 def test_names_are_completed(typed: list[str], offered: list[str]) -> None:

@@ -89,7 +89,7 @@ ALLOWED = {
     "bridge/server/access/authenticator.py": "the dates on which tokens expire",
     "bridge/server/access/tokens.py": "the dates on which tokens are made and expire",
     "accel/execution/device_router.py": "when a device is tried again, as another process tells it",
-    "bridge/advisors/import_batch.py": "ages of files, which are dated by it",
+    "bridge/advisors/imported_assets.py": "ages of files, which are dated by it",
     "bridge/audit/": "ages of files, a command of its own",
     "bridge/commands/": "ages of files, commands of their own",
 }
