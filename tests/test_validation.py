@@ -65,6 +65,7 @@ def test_what_is_as_promised_passes() -> None:
         (check_remarks, 5, "remarks returned 5 instead of Remarks, one after the other"),
         (check_remark, 5, "remarks returned 5 instead of a Remark"),
         (check_remark, msgspec.structs.replace(REMARK, text=None), "a Remark whose text is None"),
+        (check_remark, msgspec.structs.replace(REMARK, title=5), "a Remark whose title is 5"),
         (check_done, {"after": [{"path": "a", "options": {"x": 1j}}]}, "['options']['x'] is complex"),
     ],
 )  # fmt: skip

@@ -29,6 +29,7 @@ from bridge.api import Adapter
 from bridge.core.errors import ContractViolation
 from bridge.core.textures import NO_USES, TextureIntent, TextureUse, TextureUses
 from bridge.host import validation
+from bridge.host.observation import asset_name
 
 Mark = bytes
 """Digest of a file's path, its content, a finding's code and the settings that fix it: what was settled isn't
@@ -124,6 +125,11 @@ class FileAdvice(Struct, frozen=True, gc=False):
     def item_path(self) -> str:
         """The path in a popup's list, by which editors find the texture and ask about it."""
         return self.file if self.has_file else self.path
+
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        return asset_name(self.path, self.file)
 
     @property
     def is_joint(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -13,13 +13,14 @@ from msgspec.structs import replace
 from accel.text import text
 from bridge.advisors.advice import Applied, FileAdvice
 from bridge.advisors.import_batch import AdviceSummary, Parts, StalenessCheck, interleave, portions
-from bridge.advisors.import_items import OptionTexts, Outcome, outcome_items
+from bridge.advisors.import_items import OptionTexts, Outcome
 from bridge.advisors.import_popups import RuleMention, applied_popup, reverted_popup, undo_popup
 from bridge.advisors.texts import say
 from bridge.api import Context, Popup, RequestError, SessionView
 from bridge.core.errors import UNSUPPORTED
 from bridge.core.revert import error_text
 from bridge.core.text import join_sentences
+from bridge.core.verification import is_same
 from bridge.locale import translate
 
 RULES_AT_ONCE = 500
@@ -68,7 +69,11 @@ class _Observed(Struct):
 
 
 async def apply(context: Context, session: SessionView, fix: Fix) -> Set[str]:
-    """Sends the changes, waits for the editor's results and reports them; returns the paths that were set."""
+    """Sends the changes, waits for the editor's results and reports them; returns the paths that were fixed.
+
+    What the popup says of a file is what the daemon observed, or the editor where its files
+    can't be read.
+    """
     receipts, count = await _send(context, session, fix)
     if not receipts and not fix.skipped and not fix.rules:
         # Exactly one step in any case: later steps must have the same number when the answer is repeated.
@@ -80,26 +85,15 @@ async def apply(context: Context, session: SessionView, fix: Fix) -> Set[str]:
         if fix.popup_id is not None:
             done = number / len(receipts)
             await _report(context, session, fix.popup_id, done, len(observed.options), count)
-    wrong, rows = await _compare(session, fix, observed)
-    paths = [path for path in observed.options if path not in wrong]
-    errors = observed.errors + list(wrong.items())
-    # If the answer is carried out again, an earlier run may have set or tried files that changed since.
-    tried = {*paths, *(path for path, _ in errors)}
-    shown = [*errors, *((path, reason) for path, reason in fix.skipped.items() if path not in tried)]
+    outcomes = await _outcomes(session, fix, observed)
+    told = {row.file.path for row in outcomes}
+    others = [(path, message) for path, message in observed.errors if path not in told]
     applied = Applied(observed.applied, list(fix.rules))
-    popup = applied_popup(
-        paths,
-        shown,
-        applied,
-        session.locale,
-        fix.mention,
-        failed=bool(errors),
-        items=outcome_items(rows),
-    )
+    popup = applied_popup(outcomes, others, applied, session.locale, fix.mention)
     popup = _in_place_of(popup, fix.popup_id)
     # It asks about no texture: a fix by rule is carried out while an import is handled.
     await context.popup(session, popup, msgspec.to_builtins(applied), textures=())
-    return set(paths)
+    return {row.file.path for row in outcomes if row.status == "done"}
 
 
 def _in_place_of(popup: Popup, popup_id: int | None) -> Popup:
@@ -146,46 +140,61 @@ async def _observe(context: Context, session: SessionView, receipt: int, observe
     observed.errors += _errors(answer, session.locale)
 
 
-async def _compare(
-    session: SessionView, fix: Fix, observed: _Observed
-) -> tuple[dict[str, str], list[tuple[FileAdvice, Outcome, str]]]:
-    """Returns the files whose options aren't as they should be, by path with the reason, and a row for each
-    file: what was observed, or why it wasn't changed."""
+async def _outcomes(session: SessionView, fix: Fix, observed: _Observed) -> list[Outcome]:
+    """Returns what became of each file that has options: what was observed, and why others weren't set."""
     texts = OptionTexts(session)
     reasons: dict[str, list[str]] = {}
     for path, message in observed.errors:
         reasons.setdefault(path, []).append(message)
-    wrong: dict[str, str] = {}
-    rows: list[tuple[FileAdvice, Outcome, str]] = []
+    outcomes = []
     async for files in interleave(fix.parts):
         for file in files:
-            seen = observed.options.get(file.path)
             if not file.options:
                 continue
-            if file.path in reasons or (seen is None and file.path not in fix.skipped):
-                said = reasons.get(file.path) or reasons.get("") or [say("refused", session.locale)]
-                rows.append((file, "failed", join_sentences(said)))
-            elif seen is None:
-                rows.append((file, "kept", fix.skipped[file.path]))
-            elif reason := join_sentences(_differences(file, seen, texts, session.locale)):
-                wrong[file.path] = reason
-                rows.append((file, "failed", reason))
+            seen, messages = observed.options.get(file.path), reasons.get(file.path)
+            if seen is not None or messages:
+                # An earlier try of this answer counts even if the file has changed since.
+                outcomes.append(_outcome(file, seen or {}, messages or [], texts, session.locale))
+            elif file.path in fix.skipped:
+                outcomes.append(Outcome(file, "kept", fix.skipped[file.path]))
             else:
-                rows.append((file, "done", texts.state({name: seen.get(name) for name in file.options})))
-    return wrong, rows
+                said = reasons.get("") or [say("refused", session.locale)]
+                outcomes.append(Outcome(file, "failed", join_sentences(said)))
+    return outcomes
 
 
-def _differences(file: FileAdvice, seen: Mapping[str, Any], texts: OptionTexts, locale: str) -> Iterator[str]:
-    """Yields a sentence for each option that the editor observed with another value than it was set to."""
-    for name, value in file.options.items():
-        if name in seen and value is not None and seen[name] != value:
-            yield say(
+def _outcome(
+    file: FileAdvice, seen: Mapping[str, Any], messages: Sequence[str], texts: OptionTexts, locale: str
+) -> Outcome:
+    """Returns what became of a file: `seen` are the observed options, `messages` the editor's errors.
+
+    Options that the editor left as they were aren't in `seen`; then there is an error.
+    """
+    # Where an option was removed, an engine writes its default.
+    done = {
+        name: seen[name]
+        for name, value in file.options.items()
+        if name in seen and (value is None or is_same(seen[name], value))
+    }
+    if len(done) == len(file.options) and not messages:
+        return Outcome(file, "done", texts.state(done))
+    left = {name: value for name, value in file.options.items() if name not in done}
+    unknown = {name: value for name, value in left.items() if name not in seen and not messages}
+    refused = {name: value for name, value in left.items() if name not in unknown}
+    lists = {"set": done, "not_set": refused, "not_reported": unknown}
+    told = [say(key, locale, options=texts.state(options)) for key, options in lists.items() if options]
+    if not messages:
+        messages = [
+            say(
                 "not_observed",
                 locale,
                 option=texts.name(name),
                 now=texts.value(name, seen[name]),
                 wanted=texts.value(name, value),
             )
+            for name, value in refused.items()
+        ]
+    return Outcome(file, "partly" if done else "failed", join_sentences([*told, *messages]))
 
 
 def skipped_files(checked: StalenessCheck, locale: str) -> dict[str, str]:

@@ -199,7 +199,7 @@ def _texture(
     ]
     return PopupItem(
         id=own,
-        title=printable(file.file.rpartition("/")[2]),
+        title=printable(file.name),
         detail=where if changes or file.textures else evidence or where,
         value=texts.memory(entry.saved),
         picture=file.preview or UNSET,
@@ -269,23 +269,28 @@ def chosen_rules(rules: Sequence[Rule], choices: Collection[str]) -> list[Rule]:
     return [rule for number, rule in enumerate(rules, 1) if str(number) in choices]
 
 
-Outcome = Literal["done", "failed", "kept"]
+class Outcome(Struct, frozen=True, gc=False):
+    """What became of the fix of a file."""
+
+    file: FileAdvice
+    status: Literal["done", "partly", "failed", "kept"]
+    """`partly`: some settings are as they should be, others aren't, or the editor reported an error."""
+    reason: str
+    """The settings that were observed, and why others weren't set."""
 
 
-def outcome_items(
-    files: Iterable[tuple[FileAdvice, Outcome, str]], limit: int = MAX_LISTED
-) -> list[PopupItem]:
+def outcome_items(outcomes: Iterable[Outcome], limit: int = MAX_LISTED) -> list[PopupItem]:
     """Returns a row for each file, what failed first, with what was observed or why it wasn't changed."""
-    order = {"failed": 0, "kept": 1, "done": 2}
-    rows = sorted(files, key=lambda row: (order[row[1]], row[0].file))
+    order = {"failed": 0, "partly": 1, "kept": 2, "done": 3}
+    rows = sorted(outcomes, key=lambda row: (order[row.status], row.file.file))
     return [
         PopupItem(
             id=str(number),
-            title=printable(file.file.rpartition("/")[2]),
-            detail=reason[:4096],
-            picture=file.preview or UNSET,
-            path=file.item_path,
-            status=outcome,
+            title=printable(row.file.name),
+            detail=row.reason[:4096],
+            picture=row.file.preview or UNSET,
+            path=row.file.item_path,
+            status="failed" if row.status == "partly" else row.status,
         )
-        for number, (file, outcome, reason) in enumerate(rows[:limit], 1)
+        for number, row in enumerate(rows[:limit], 1)
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct
@@ -17,19 +16,22 @@ from bridge.advisors.findings import ERROR
 from bridge.advisors.import_batch import MAX_LISTED, Advice, pack_advice
 from bridge.advisors.import_items import (
     OptionTexts,
+    Outcome,
     Rule,
     conflict_text,
     group_codes,
     list_items,
     of_texture,
     offered_rules,
+    outcome_items,
     rule_choices,
     unit_text,
 )
 from bridge.advisors.naming import group_by_material
 from bridge.advisors.texts import TEXTS, evidence_text, finding_text, join_list, memory_text, say
-from bridge.api import Action, Popup, PopupItem, SessionView
+from bridge.api import Action, Popup, SessionView
 from bridge.core.text import join_sentences
+from bridge.host.observation import asset_path
 from bridge.locale import translate
 from bridge.project import config
 
@@ -130,7 +132,7 @@ def advice_popup(
     return Popup(
         id=0,
         kind=KIND,
-        title=_title(key, [file.file for file in listed], locale, material),
+        title=_title(key, [file.name for file in listed], locale, material),
         body="\n\n".join(body),
         severity="warning" if files[0].rank >= ERROR else "info",
         image=next((file.preview for file in files if file.preview), UNSET),
@@ -148,7 +150,7 @@ def material_paragraph(material: str, files: Sequence[FileAdvice], locale: str) 
     """Returns the advice on the maps of one material."""
     path = f"{files[0].folder}/{material}" if files[0].folder else material
     lines = [say("material", locale, name=code(path), count=len(files))]
-    lines += [paragraph(file, locale, PurePosixPath(file.file).name) for file in files[:MAX_MEMBERS]]
+    lines += [paragraph(file, locale, file.name) for file in files[:MAX_MEMBERS]]
     if len(files) > MAX_MEMBERS:
         lines.append(say("more", locale, count=len(files) - MAX_MEMBERS))
     return "\n".join(lines)
@@ -219,14 +221,14 @@ def _value(value: object, none: Text) -> AnyText:
     return none if value is None else shorten(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def _title(key: str, files: Sequence[str], locale: str, material: str = "") -> str:
-    if not files:
+def _title(key: str, names: Sequence[str], locale: str, material: str = "") -> str:
+    if not names:
         return say(f"{key}_none", locale)
-    if len(files) == 1:
-        return say(f"{key}_one", locale, name=shorten(PurePosixPath(files[0]).name))
+    if len(names) == 1:
+        return say(f"{key}_one", locale, name=shorten(names[0]))
     if material:
-        return say(f"{key}_material", locale, name=shorten(material), count=len(files))
-    return say(f"{key}_many", locale, count=len(files))
+        return say(f"{key}_material", locale, name=shorten(material), count=len(names))
+    return say(f"{key}_many", locale, count=len(names))
 
 
 def _actions(fixable: Sequence[FileAdvice], rules: Sequence[Rule], locale: str) -> list[Action]:
@@ -255,21 +257,19 @@ def _actions(fixable: Sequence[FileAdvice], rules: Sequence[Rule], locale: str) 
 
 
 def applied_popup(
-    paths: Sequence[str],
+    outcomes: Sequence[Outcome],
     errors: Sequence[tuple[str, str]],
     applied: Applied,
     locale: str,
     rule: RuleMention = "",
-    *,
-    failed: bool = True,
-    items: Sequence[PopupItem] = (),
 ) -> Popup:
-    """Reports the fixed files, the errors, and the rule.
-
-    `applied` is what can be undone, `items` are the rows of `outcome_items`. With `failed` False, the errors
-    aren't failures.
-    """
-    body = _error_lines(errors, locale)
+    """Reports what became of each file, other errors, and the rule; `applied` is what can be undone."""
+    fixed = [row.file.name for row in outcomes if row.status == "done"]
+    incomplete = [row.file.name for row in outcomes if row.status == "partly"]
+    # What is said of the whole command is said once.
+    whole = join_sentences(message for path, message in errors if not path)
+    told = [(row.file.path, row.reason) for row in outcomes if row.status != "done" and row.reason != whole]
+    body = _error_lines([*told, *errors], locale)
     if rule == "rule_kept" or (rule and applied.receipts):
         body.append(say(rule, locale, file=config.NAME))
     if applied.rules:
@@ -279,20 +279,26 @@ def applied_popup(
         shown = commands if len(commands) <= MAX_COMMANDS else ["`popbridge receipts`"]
         body.append(say("undo_until", locale, minutes=UNDO_MINUTES, commands=shown))
     action = "undo" if applied.receipts or applied.rules else "ok"
-    total = len({*paths, *(path for path, _ in errors if path)})
-    partly = bool(paths) and total > len(paths)
+    if fixed and len(fixed) < len(outcomes):
+        title = say("applied_partly", locale, done=len(fixed), count=len(outcomes))
+    elif incomplete:
+        title = _title("incomplete", incomplete, locale)
+    else:
+        title = _title("applied", fixed, locale)
+    severity: Literal["info", "warning", "error"] = "info"
+    if told or errors:
+        failed = errors or any(row.status == "failed" for row in outcomes)
+        severity = "error" if failed and not fixed and not incomplete else "warning"
     return Popup(
         id=0,
         kind=APPLIED,
-        title=say("applied_partly", locale, done=len(paths), count=total)
-        if partly
-        else _title("applied", paths, locale),
+        title=title,
         body="\n".join(body),
-        severity="info" if not errors else "warning" if paths or not failed else "error",
+        severity=severity,
         actions=[Action(id=action, label=say(action, locale))],
         expires_ms=UNDO_MINUTES * 60_000,
         present="toast",
-        items=list(items),
+        items=outcome_items(outcomes),
     )
 
 
@@ -345,7 +351,7 @@ def trouble_popup(title: str, messages: Sequence[AnyText], locale: str) -> Popup
 
 def pixels_gone_text(paths: Sequence[str]) -> AnyText:
     """Returns that the pixels of textures have expired; `paths` are the engine's names."""
-    shown = [shorten(path) for path in paths[:MAX_FILES]]
+    shown = [shorten(asset_path(path)) for path in paths[:MAX_FILES]]
     names = join_list([*shown, "…"] if len(paths) > MAX_FILES else shown)
     return TEXTS["pixels_gone_of"].fill(n=len(paths), textures=names)
 
@@ -368,7 +374,9 @@ def _error_lines(errors: Sequence[tuple[str, str]], locale: str) -> list[str]:
     for number, (path, message) in enumerate(errors):
         by_path.setdefault(path or number, []).append(plain(message))
     lines = [
-        f"{code(path)}: {join_sentences(messages)}" if isinstance(path, str) else join_sentences(messages)
+        f"{code(asset_path(path))}: {join_sentences(messages)}"
+        if isinstance(path, str)
+        else join_sentences(messages)
         for path, messages in by_path.items()
     ]
     more = [say("more", locale, count=len(lines) - MAX_FILES)] if len(lines) > MAX_FILES else []

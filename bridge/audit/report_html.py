@@ -334,8 +334,7 @@ class _Page:
         more = len(ignored) - MAX_IGNORED
         return {
             "ignored": [
-                (printable(file), short_title(issue.code, self._locale))
-                for file, issue in ignored[:MAX_IGNORED]
+                (printable(file), short_title(issue, self._locale)) for file, issue in ignored[:MAX_IGNORED]
             ],
             "more_ignored": say("more_files", self._locale, count=more) if more > 0 else "",
         }
@@ -349,7 +348,7 @@ class _Page:
             "count": count,
             # The card shows the number large.
             "title": title.removeprefix(f"{count} "),
-            "short": short_title(problem.code, self._locale),
+            "short": short_title(problem.found[0][1], self._locale),
             "why": problem_effect(problem, self._locale),
             "effect": memory_effect(problem.saved, self._locale),
             "scene": SCENE_OF.get(problem.code, ""),

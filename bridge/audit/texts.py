@@ -128,7 +128,7 @@ TITLES: Mapping[str, Text] = {
 """The title of all findings of a code; `n` is the number of textures."""
 
 OTHER_TITLE = plural("{n} texture: {code}", "{n} textures: {code}", 1)
-"""For an engine adapter's own codes."""
+"""For an engine adapter's own codes whose remarks have no title."""
 
 SHORT_TITLES: Mapping[str, Text] = {
     "normal_as_color": text("Imported as colour"),
@@ -163,12 +163,18 @@ SHORT_TITLES: Mapping[str, Text] = {
 def problem_title(problem: Problem, locale: str) -> str:
     """Returns how many textures have a problem, and which: `2 normal maps are imported as colour`."""
     count = len({row.file for row, _ in problem.found})
-    title = TITLES.get(problem.code, OTHER_TITLE)
-    return translate(title.fill(n=count, code=printable(problem.code)), locale)
+    remark = problem.found[0][1].remark
+    title = TITLES.get(problem.code) or (remark.title if remark is not None else "") or OTHER_TITLE
+    if isinstance(title, str):
+        return printable(title)
+    return printable(translate(title.fill(n=count, code=problem.code), locale))
 
 
-def short_title(code: str, locale: str) -> str:
-    return translate(SHORT_TITLES.get(code, printable(code)), locale)
+def short_title(issue: Issue, locale: str) -> str:
+    """Returns an issue's title in two or three words."""
+    remark = issue.remark
+    title = SHORT_TITLES.get(issue.code) or (remark.short_title if remark is not None else "") or issue.code
+    return printable(translate(title, locale))
 
 
 def problem_effect(problem: Problem, locale: str) -> str:

@@ -24,8 +24,23 @@ def file_of(path: str) -> str:
         return below
     if not path.startswith("/"):
         return path
+    return asset_path(path).lstrip("/")
+
+
+def asset_name(path: str, file: str = "") -> str:
+    """Returns an asset's name for people: `T_Rock` for the object `/Game/Art/T_Rock.T_Rock`, else that of its
+    file.
+
+    `path` is the engine's name for it, `file` its file below the root, if that is known.
+    """
+    is_object = path.startswith("/") and asset_path(path) != path
+    return (file_of(path) if is_object or not file else file).rpartition("/")[2]
+
+
+def asset_path(path: str) -> str:
+    """Returns an engine's path for people: an object's has its name only once."""
     package, _, name = path.rpartition(".")
-    return (package if package.rpartition("/")[2] == name else path).lstrip("/")
+    return package if path.startswith("/") and package.rpartition("/")[2] == name else path
 
 
 def read_settings(

@@ -611,7 +611,8 @@ def check_remarks(remarks: object) -> Iterable[Remark]:
 def check_remark(remark: object) -> Remark:
     if not isinstance(remark, Remark):
         raise ContractViolation(f"remarks returned {remark!r:.80} instead of a Remark")
-    for name, kind in (("code", str), ("text", str | Text), ("about", str | Text)):
+    texts = ("text", "about", "title", "short_title")
+    for name, kind in (("code", str), *((name, str | Text) for name in texts)):
         if not isinstance(value := getattr(remark, name), kind):
             raise ContractViolation(
                 f"remarks returned a Remark whose {name} is {value!r:.80} instead of text"

@@ -34,6 +34,11 @@ class Remark(Struct, frozen=True):
     """A sentence for people; it follows the file's name."""
     about: AnyText = ""
     """Explains all remarks of this code; empty shows `text`."""
+    title: AnyText = ""
+    """The title of all remarks of this code, with their number as `n`: `plural("{n} seam", "{n} seams", 1)`.
+    Empty shows the code."""
+    short_title: AnyText = ""
+    """The same in two or three words, without a number; empty shows the code."""
 
 
 class TextureAsset(Struct, frozen=True):

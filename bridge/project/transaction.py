@@ -48,11 +48,12 @@ class Transaction:
         return AssetChange(path, "created" if old is None else "updated")
 
     def remove(self, path: str) -> AssetChange | None:
-        """Plans to remove a file; None if there is none. Raises as `write`."""
+        """Plans to remove a file; None if there is none, as of a folder. Raises as `write`."""
         self._folder.check(path, remove=True)
-        if not os.path.lexists(self._folder.root / path):
+        file = self._folder.root / path
+        if not os.path.lexists(file) or (file.is_dir() and not file.is_symlink()):
             return None
-        old = None if (self._folder.root / path).is_symlink() else self._content(path)
+        old = None if file.is_symlink() else self._content(path)
         self._steps.append((path, old, None))
         return AssetChange(path, "removed")
 

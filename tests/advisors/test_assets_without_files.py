@@ -14,7 +14,7 @@ from bridge.advisors import import_advisor
 from bridge.advisors.import_advisor import TextureImportAdvisor
 from bridge.advisors.imported_assets import WANTED, read_asset
 from bridge.api import PixelSource, RequestError, TextureUse
-from bridge.host.observation import file_of
+from bridge.host.observation import asset_name, file_of
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench, FakeEngine
 
@@ -65,6 +65,18 @@ def test_an_object_has_a_name_like_a_file(path: str, file: str) -> None:
     assert file_of(path) == file
 
 
+@pytest.mark.parametrize(
+    ("path", "file", "name"),
+    [
+        ("res://art/rock.png", "", "rock.png"), ("res://art/rock.png", "art/rock.png", "rock.png"),
+        ("uid://b3", "art/rock.png", "rock.png"), (ROCK, "", "T_Rock_N"), (ROCK, "Source/r.png", "T_Rock_N"),
+        ("/Game/T_Rock.v2", "", "T_Rock.v2"), ("art/png.png", "", "png.png"),
+    ],
+)  # fmt: skip
+def test_people_read_an_objects_name_once(path: str, file: str, name: str) -> None:
+    assert asset_name(path, file) == name
+
+
 def test_uses_of_a_newer_editor_are_skipped_and_the_texture_stays() -> None:
     uses = [{"kind": "normal", "slot": "_BumpMap"}, {"kind": "hologram"}, 7, {"domain": "ui", "slot": "x"}]
     asset = read_asset({"path": ROCK, "type": "texture", "options": {}, "used_as": uses})
@@ -111,7 +123,7 @@ class TestUploadedPixels:
         assert bench.notified == [(WANTED, {"paths": [ROCK]})] and not bench.shown
         await report(bench, blob=lost)
         assert len(bench.notified) == 1
-        assert bench.asking.kind == "texture.pixels_gone" and ROCK in bench.asking.body
+        assert bench.asking.kind == "texture.pixels_gone" and f" /{NAME}." in bench.asking.body
         blob = bench.upload(png(tmp_path))
         await report(bench, blob=blob)
         assert bench.shown[-1].kind == "texture.import"

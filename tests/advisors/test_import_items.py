@@ -376,7 +376,7 @@ class TestFollowing:
         assert [(row.title, row.status, row.checked) for row in card.items] == [
             ("floor_n.png", "failed", False), ("wall_n.png", "done", False),
         ]  # fmt: skip
-        assert card.items[0].detail == "read-only" and "normal_map: On" in card.items[1].detail
+        assert card.items[0].detail.endswith(". read-only") and "normal_map: On" in card.items[1].detail
         assert bench.progress == [(asked.id, 1.0, say("progress", "en", done=1, count=2))]
 
     async def test_a_change_that_the_editor_observed_otherwise_is_told(
@@ -396,7 +396,53 @@ class TestFollowing:
         await bench.answer("apply")
         (row,) = bench.asking.items
         assert row.status == "failed" and "mipmaps" in row.detail
-        assert bench.asking.severity == "error" and bench.asking.actions[0].id == "undo"
+        assert bench.asking.title == say("incomplete_one", "en", name="rock_n.png")
+        assert bench.asking.severity == "warning" and bench.asking.actions[0].id == "undo"
+
+    @pytest.mark.parametrize(
+        ("refused", "title", "told"),
+        [
+            ({"mipmaps"}, "incomplete_one", {"set": {"normal_map", "srgb"}, "not_set": {"mipmaps"}}),
+            ({"normal_map", "srgb", "mipmaps"}, "applied_none",
+             {"not_set": {"normal_map", "srgb", "mipmaps"}}),
+            (set(), "applied_one", {"": {"normal_map", "srgb", "mipmaps"}}),
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("silent", [False, True])
+    async def test_settings_that_the_editor_refused_are_told_apart_from_those_that_it_set(
+        self,
+        bench: Bench,
+        monkeypatch: pytest.MonkeyPatch,
+        refused: set[str],
+        title: str,
+        told: dict[str, set[str]],
+        silent: bool,
+    ) -> None:
+        path = normal(bench)
+        await bench.imported(path)
+        answered = bench._carried_out
+
+        def refusing(args: Any) -> int:
+            receipt = answered(args)
+            for state in ("before", "after"):
+                (entry,) = bench.receipts[receipt][state]
+                for name in refused:
+                    del entry["options"][name]
+            if refused and not silent:
+                bench.receipts[receipt]["errors"] = [{"path": path, "message": "Locked by the pipeline."}]
+            return receipt
+
+        monkeypatch.setattr(bench, "_carried_out", refusing)
+        await bench.answer("apply")
+        (row,) = bench.asking.items
+        assert bench.asking.title == say(title, "en", name="rock_n.png")
+        assert row.status == ("failed" if refused else "done")
+        assert ("Locked by the pipeline." in row.detail) == (bool(refused) and not silent)
+        wanted = {"normal_map": "On", "srgb": "Off", "mipmaps": "On"}
+        for key, names in told.items():
+            key = "not_reported" if key == "not_set" and silent else key
+            options = " · ".join(f"{name}: {wanted[name]}" for name in wanted if name in names)
+            assert (say(key, "en", options=options) if key else options) in row.detail
 
     async def test_what_changed_meanwhile_is_kept_and_the_reason_given(self, bench: Bench) -> None:
         first, second = normal(bench, "a/wall_n.png"), normal(bench, "b/floor_n.png")

@@ -11,6 +11,7 @@ import numpy
 import pytest
 from packaging.version import Version
 
+from accel.text import plural
 from accel.texture import context
 from accel.texture.kinds import KINDS, Classification, Evidence, Kind
 from accel.texture.workloads import Examination
@@ -20,10 +21,21 @@ from bridge.audit.examine import Answer, Question, Trouble, examination_question
 from bridge.audit.judge import FAILURES, OURS, OWN_REMEDY, REMEDY, Judge
 from bridge.audit.project import Project, find
 from bridge.audit.report_html import pages
-from bridge.audit.results import UNSEEN, Issue, Report
-from bridge.audit.texts import HELP, explain, explain_issue, sentence
+from bridge.audit.results import UNSEEN, Issue, Report, Row, problems_of
+from bridge.audit.texts import (
+    HELP,
+    OTHER_TITLE,
+    SHORT_TITLES,
+    TITLES,
+    explain,
+    explain_issue,
+    problem_title,
+    sentence,
+    short_title,
+)
 from bridge.core.errors import UserError
 from bridge.host import host
+from bridge.locale import translate
 from tests.advisors.desk import WRONG as SETTINGS
 from tests.advisors.desk import FakeEngine
 from tests.advisors.examinations import imagined
@@ -355,6 +367,24 @@ def test_what_a_remark_is_about_is_explained_at_least_by_itself(
     said: dict[str, Any], locale: str, told: str
 ) -> None:
     assert explain_issue(Issue.remarked(msgspec.structs.replace(LONELY, **said)), locale) == told
+
+
+@pytest.mark.parametrize(
+    ("titles", "locale", "long", "short"),
+    [
+        ({}, "en", str(OTHER_TITLE.fill(n=2, code="acme.lonely")), "acme.lonely"),
+        ({"title": plural("{n} seam", "{n} seams", 1), "short_title": "Seam"}, "en", "2 seams", "Seam"),
+        ({"title": "Seams", "short_title": "A\tseam"}, "zh-CN", "Seams", "A\\tseam"),
+        ({"title": TITLES["unjudged"], "short_title": SHORT_TITLES["unjudged"]}, "zh-CN",
+         translate(TITLES["unjudged"].fill(n=2), "zh-CN"), translate(SHORT_TITLES["unjudged"], "zh-CN")),
+    ],
+)  # fmt: skip
+def test_remarks_of_a_code_have_the_title_that_the_plugin_gives(
+    titles: dict[str, Any], locale: str, long: str, short: str
+) -> None:
+    issue = Issue.remarked(msgspec.structs.replace(LONELY, **titles))
+    (problem,) = problems_of([Row(file, file, [issue]) for file in ("a.png", "b.png")])
+    assert (problem_title(problem, locale), short_title(issue, locale)) == (long, short)
 
 
 async def test_what_else_is_found_is_told_all_the_same(tmp_path: Path) -> None:

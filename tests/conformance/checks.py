@@ -18,9 +18,12 @@ from typing import Any, get_args, get_type_hints
 from msgspec import UNSET
 from packaging.specifiers import SpecifierSet
 
-from bridge.api import Adapter, Client, InputRef, Popup, RequestError, TextureIntent
+from bridge.advisors.import_items import OptionTexts
+from bridge.advisors.texts import say
+from bridge.api import Adapter, Client, InputRef, Popup, RequestError, SessionView, TextureIntent
 from bridge.core.errors import AUTH_FAILED
 from bridge.core.versions import contains, lowest
+from bridge.host.observation import asset_name
 from bridge.paths import ConnectionFile
 from tests.conformance.editor import WAIT_S, SimulatedEditor, rows
 from tests.conformance.projects import Project, create
@@ -250,9 +253,16 @@ class Story:
                 applied = await editor.popup("texture.applied")
             finally:
                 editor.refused = set()
-            assert name in editor.commands[-1].args["changes"][0]["options"]
-            assert project.options(rock)[name] == before[name]
-            assert [row.status for row in applied.items] == ["failed"]
+            (change,) = editor.commands[-1].args["changes"]
+            after = project.options(rock)
+            assert name in change["options"] and after[name] == before[name]
+            (row,) = applied.items
+            assert row.status == "failed" and row.title == asset_name(rock, project.files[rock])
+            texts = OptionTexts(SessionView("s", "p", "P", None, self.case.adapter, editor.version, "en"))
+            done = {each: after[each] for each in change["options"] if after[each] != before[each]}
+            assert texts.state(done) in row.detail
+            assert texts.state({name: change["options"][name]}) in row.detail
+            assert say("applied_one", "en", name=row.title) != applied.title
 
     async def _resumed(self, editor: SimulatedEditor, project: Project) -> None:
         with self._check("resume"):

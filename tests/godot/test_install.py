@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.version import Version
 
 from bridge import __version__
-from bridge.api import AssetChange, UserError
+from bridge.api import AssetChange, ProjectFolder, UserError
+from bridge.project.safe_files import READ_ONLY
 from bridge_godot import project
-from bridge_godot.support import ADDON, GODOT3, GODOT4, Generation, GodotSupport, addon_version, split_command
+from bridge_godot.support import (
+    ADDON,
+    CONFIG,
+    GODOT3,
+    GODOT4,
+    MANIFEST,
+    Generation,
+    GodotSupport,
+    addon_version,
+    split_command,
+)
 
 PROJECT_3 = 'config_version=4\n\n[application]\n\nconfig/name="Old"\n'
 PROJECT_4 = (
@@ -327,10 +341,78 @@ def test_a_file_that_is_not_checked_out_is_told_by_its_name_and_stays(tmp_path: 
     older = project / ADDON / "plugin.cfg"
     older.write_bytes(b"older")
     older.chmod(0o444)
-    with pytest.raises(UserError, match="check it out") as raised:
-        support.install(project)
-    assert str(raised.value).startswith(str(older.resolve())) and older.read_bytes() == b"older"
+    next(file for file in (project / ADDON).iterdir() if file.suffix == ".gd").unlink()
+    before = tree(project)
+    for call in (support.install, support.remove):
+        with pytest.raises(UserError) as raised:
+            call(project)
+        assert str(READ_ONLY) in str(raised.value)
+        assert str(raised.value).startswith(str(older.resolve())) and tree(project) == before
     older.chmod(0o644)
+
+
+@pytest.mark.parametrize("generation", [GODOT3, GODOT4], ids=["godot3", "godot4"])
+@pytest.mark.parametrize("broken", [MANIFEST, "project.godot"])
+def test_an_installation_that_fails_in_the_middle_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generation: Any, broken: str
+) -> None:
+    support = GodotSupport(generation)
+    project = make(tmp_path / "p", PROJECT_4 if generation is GODOT4 else PROJECT_3)
+    write = ProjectFolder.write
+
+    def full(self: ProjectFolder, path: str, *rest: Any, **more: Any) -> None:
+        if path.endswith(broken):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        write(self, path, *rest, **more)
+
+    def fail(call: Any) -> None:
+        before = tree(project)
+        with monkeypatch.context() as patch:
+            patch.setattr(ProjectFolder, "write", full)
+            with pytest.raises(UserError):
+                call(project)
+        assert tree(project) == before
+
+    fail(support.install)
+    assert not (project / "addons").exists()
+    support.install(project)
+    (project / ADDON / CONFIG).write_bytes(b"older")
+    (project / ADDON / MANIFEST).write_bytes(b"old.gd\n")
+    (project / ADDON / "old.gd").write_bytes(b"old")
+    (project / ADDON / "old.gd.uid").write_bytes(b"uid://old")
+    (project / "project.godot").write_bytes(b"config_version=%d\n" % (5 if generation is GODOT4 else 4))
+    fail(support.install)
+
+
+def test_a_removal_that_fails_in_the_middle_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    support, project = GodotSupport(GODOT4), make(tmp_path / "p", PROJECT_4)
+    support.install(project)
+    before, remove = tree(project), ProjectFolder.remove
+
+    def held(self: ProjectFolder, path: str) -> bool:
+        if path.endswith(CONFIG):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return remove(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProjectFolder, "remove", held)
+        with pytest.raises(UserError):
+            support.remove(project)
+    assert tree(project) == before
+
+
+def test_a_folder_in_the_list_of_files_stays(tmp_path: Path) -> None:
+    support, project = GodotSupport(GODOT4), make(tmp_path / "p", PROJECT_4)
+    support.install(project)
+    (project / ADDON / "mine").mkdir()
+    (project / ADDON / "mine/notes.txt").write_bytes(b"mine")
+    with (project / ADDON / MANIFEST).open("a", encoding="utf-8") as listed:
+        listed.write("mine\n")
+    support.install(project)
+    support.remove(project)
+    assert list(tree(project / ADDON)) == ["mine/notes.txt"]
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the folders of Linux")

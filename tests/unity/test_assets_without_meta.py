@@ -28,7 +28,9 @@ def lone(root: Path, file: str) -> None:
 
 
 def told(root: Path) -> dict[str, list[str]]:
-    return {found.file: [one.code for one in found.remarks] for found in assets.textures(root)}
+    found = list(assets.textures(root))
+    assert all(one.title and one.short_title for each in found for one in each.remarks)
+    return {each.file: [one.code for one in each.remarks] for each in found}
 
 
 def test_a_texture_without_its_settings_is_told_where_others_have_them(root: Path) -> None:

@@ -40,10 +40,10 @@ def listed(project: Path) -> dict[str, TextureAsset]:
 
 
 def codes(project: Path) -> dict[str, list[str]]:
-    """The codes and severities of the remarks, by file."""
-    found = {
-        each.file: [f"{one.code} {one.severity}" for one in each.remarks] for each in listed(project).values()
-    }
+    """The codes and severities of the remarks, all of which have titles, by file."""
+    rows = listed(project).values()
+    assert all(one.title and one.short_title for each in rows for one in each.remarks)
+    found = {each.file: [f"{one.code} {one.severity}" for one in each.remarks] for each in rows}
     return {file: remarks for file, remarks in found.items() if remarks and file != "Content"}
 
 

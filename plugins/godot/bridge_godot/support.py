@@ -25,6 +25,7 @@ from bridge.api import (
     ProjectFolder,
     TextureAsset,
     TextureUses,
+    Transaction,
     UserError,
     read_text,
     text,
@@ -142,40 +143,39 @@ class GodotSupport(EditorSupport):
                 )
             )
         try:
-            with ProjectFolder(project) as folder:
+            with ProjectFolder(project) as folder, Transaction(folder) as changes:
                 names = addon_files(source)
-                obsolete = sorted(set(installed_files(project)) - set(names))
-                # Before anything is written: a link out of the project must not leave half of the addon.
-                for file in (projects.FILE, *(_path(name) for name in (*names, MANIFEST))):
-                    folder.check(file)
-                for name in obsolete:
-                    folder.check(_path(name), remove=True)
-                changes = [*_copy_addon(source, folder), *_remove_files(folder, obsolete)]
+                contents = {name: _addon_file(source, name) for name in names} | {MANIFEST: _manifest(names)}
+                obsolete = sorted({*installed_files(project)} - {*contents})
+                done = [changes.write(_path(name), content) for name, content in contents.items()]
+                done += _remove_files(changes, obsolete)
+                # Enabled last: an open Godot must not load half of the addon.
+                done.append(self._edit_project(changes, project, enable=True))
+                changes.commit()
         except OSError as error:
             raise _unwritable(project / ADDON, error) from None
-        return [*changes, self._edit_project(project, enable=True)]
+        return done
 
     def remove(self, project: Path) -> Sequence[AssetChange]:
         # Removes either addon: the project's version may have changed since it was installed.
         if not (project / projects.FILE).is_file():
             raise _not_a_project(project)
         try:
-            with ProjectFolder(project) as folder:
-                names = sorted(_removable_files(project))
+            with ProjectFolder(project) as folder, Transaction(folder) as changes:
                 state = [file for each in GENERATIONS for file in each.state_files(project)]
-                folder.check(projects.FILE)
-                for file in (ADDON.as_posix(), *map(_path, names), *state):
+                for file in (ADDON.as_posix(), *state):
                     folder.check(file, remove=True)
                 # Disabled first: an open Godot must not load an addon that is gone.
-                changes = [self._edit_project(project, enable=False)]
+                done = [self._edit_project(changes, project, enable=False)]
+                done += _remove_files(changes, sorted(_removable_files(project)))
+                changes.commit()
                 for file in state:
                     folder.remove(file)
-                changes += _remove_files(folder, names)
                 if folder.remove_empty_folders(ADDON.as_posix()):
                     folder.remove_empty_folders(ADDON.parent.as_posix())
         except OSError as error:
             raise _unwritable(project / ADDON, error) from None
-        return changes
+        return done
 
     def fault(self, project: Path) -> AnyText:
         try:
@@ -267,20 +267,14 @@ class GodotSupport(EditorSupport):
                 )
             )
 
-    def _edit_project(self, project: Path, *, enable: bool) -> AssetChange:
-        path = project / projects.FILE
-        try:
-            config = ConfigFile.read(path)
-            before = config.text
-            if enable:
-                projects.enable_addon(config, self._godot.array)
-            else:
-                projects.disable_addon(config)
-            if config.text != before:
-                config.write(project, projects.FILE)
-        except OSError as error:
-            raise _unwritable(path, error) from None
-        return AssetChange(projects.FILE, "unchanged" if config.text == before else "updated")
+    def _edit_project(self, changes: Transaction, project: Path, *, enable: bool) -> AssetChange:
+        """Plans to enable or disable the addon. Raises OSError and UserError."""
+        config = ConfigFile.read(project / projects.FILE)
+        if enable:
+            projects.enable_addon(config, self._godot.array)
+        else:
+            projects.disable_addon(config)
+        return changes.write(projects.FILE, config.text.encode("utf-8", "surrogateescape"))
 
 
 def addon_files(source: Path) -> list[str]:
@@ -311,14 +305,6 @@ def split_command(command: str, *, windows: bool) -> list[str]:
     return shlex.split(command)
 
 
-def _copy_addon(source: Path, folder: ProjectFolder) -> Iterator[AssetChange]:
-    """Writes the addon's files and the manifest into the project. Raises OSError and UserError."""
-    names = addon_files(source)
-    for name in names:
-        yield _write_file(folder, name, _addon_file(source, name))
-    yield _write_file(folder, MANIFEST, _manifest(names))
-
-
 def _manifest(names: Iterable[str]) -> bytes:
     return (MANIFEST_HEAD + "".join(f"{name}\n" for name in names)).encode()
 
@@ -329,12 +315,15 @@ def _removable_files(project: Path) -> set[str]:
     return names.union(*(addon_files(each.addon) for each in GENERATIONS))
 
 
-def _remove_files(folder: ProjectFolder, names: Iterable[str]) -> Iterator[AssetChange]:
-    """Removes those of `names` that exist, and what Godot wrote beside them. Raises OSError and UserError."""
+def _remove_files(changes: Transaction, names: Iterable[str]) -> Iterator[AssetChange]:
+    """Plans to remove those of `names` that exist, and what Godot wrote beside them.
+
+    Raises OSError and UserError.
+    """
     for name in names:
-        for file in (_path(name), *(_path(name) + extension for extension in SIDECARS)):
-            if folder.remove(file):
-                yield AssetChange(file, "removed")
+        for extension in ("", *SIDECARS):
+            if change := changes.remove(_path(name) + extension):
+                yield change
 
 
 def _path(name: str) -> str:
@@ -352,16 +341,6 @@ def _addon_file(source: Path, name: str) -> bytes:
         # Git may have converted the line breaks on Windows.
         digest.update(file.encode() + b"\0" + (source / file).read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return _VERSION_LINE.sub(rb"\1+" + digest.hexdigest()[:8].encode(), content, count=1)
-
-
-def _write_file(folder: ProjectFolder, name: str, content: bytes) -> AssetChange:
-    target = folder.root / ADDON / name
-    old = target.read_bytes() if target.is_file() else None
-    if old != content:
-        # In one step: an open editor may load the file at this moment.
-        folder.write(_path(name), content, parents=True)
-    what = "created" if old is None else "unchanged" if old == content else "updated"
-    return AssetChange(_path(name), what)
 
 
 def _is_safe_name(name: str) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bridge.api import ImageFacts, Kind, Remark, text, walk
+from bridge.api import ImageFacts, Kind, Remark, plural, text, walk
 from bridge_unity import projects
 from bridge_unity.gpu_memory import gpu_memory
 from bridge_unity.metafile import SUFFIX
@@ -23,6 +23,8 @@ ABOUT_HEIGHTS = text(
     "Grey image in a slot for normal maps. From a height map, Unity computes normals with Create from "
     "Grayscale."
 )
+TITLE_HEIGHTS = plural("{n} grey image is used as a normal map", "{n} grey images are used as normal maps", 1)
+SHORT_HEIGHTS = text("Grey as normal map")
 HEIGHTS = Remark(
     "unity.heights_as_normals",
     "error",
@@ -31,6 +33,8 @@ HEIGHTS = Remark(
         "with Create from Grayscale; otherwise assign another texture."
     ),
     ABOUT_HEIGHTS,
+    TITLE_HEIGHTS,
+    SHORT_HEIGHTS,
 )
 MAYBE_HEIGHTS = Remark(
     HEIGHTS.code,
@@ -40,6 +44,8 @@ MAYBE_HEIGHTS = Remark(
         "there, and this is a height map, import it as a Normal map with Create from Grayscale."
     ),
     ABOUT_HEIGHTS,
+    TITLE_HEIGHTS,
+    SHORT_HEIGHTS,
 )
 """For unknown shaders, which may expect a height map there."""
 ABOUT_READABLE = text(
@@ -82,11 +88,15 @@ def _readable(size: str) -> Remark:
             size=size,
         ),
         ABOUT_READABLE,
+        plural("{n} texture keeps a copy in main memory", "{n} textures keep copies in main memory", 1),
+        text("Read/Write is on"),
     )
 
 
 NO_META = "unity.no_meta"
 ORPHANED_META = "unity.orphaned_meta"
+TITLE_NO_META = plural("{n} texture lacks its .meta file", "{n} textures lack their .meta files", 1)
+SHORT_NO_META = text("No .meta file")
 STREAMING_ASSETS = "Assets/StreamingAssets/"
 """Files that are copied into the game unchanged; they aren't assets."""
 
@@ -176,6 +186,8 @@ def _renamed(meta: str, other: str) -> Remark:
             meta=meta,
         ),
         ABOUT_META,
+        TITLE_NO_META,
+        SHORT_NO_META,
     )
 
 
@@ -192,7 +204,14 @@ def _orphaned(texture: str, package: bool) -> Remark:
             "version control, or restore the texture.",
             texture=texture,
         )
-    return Remark(ORPHANED_META, "note", sentence, ABOUT_ORPHANED)
+    return Remark(
+        ORPHANED_META,
+        "note",
+        sentence,
+        ABOUT_ORPHANED,
+        plural("{n} .meta file has no texture", "{n} .meta files have no texture", 1),
+        text("No texture"),
+    )
 
 
 def _missing(meta: str, package: bool) -> Remark:
@@ -208,4 +227,4 @@ def _missing(meta: str, package: bool) -> Remark:
             "references break. Open the project in Unity once, and commit the file.",
             meta=meta,
         )
-    return Remark(NO_META, "error", sentence, ABOUT_META)
+    return Remark(NO_META, "error", sentence, ABOUT_META, TITLE_NO_META, SHORT_NO_META)

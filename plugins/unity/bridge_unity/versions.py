@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from bridge.api import AnyText, Remark, VersionScheme, text
+from bridge.api import AnyText, Remark, VersionScheme, plural, text
 from bridge_unity.importer_settings import DISPLAY_NAMES, FORMATS, platforms
 
 # f and p are releases (f1 < f2 < p1), which PEP 440 can only express as post-releases.
@@ -60,6 +60,8 @@ class UnityVersion(Struct, frozen=True):
                         platform=shown,
                     ),
                     ABOUT_OBSOLETE,
+                    plural("{n} texture uses an obsolete format", "{n} textures use obsolete formats", 1),
+                    text("Obsolete format"),
                 )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
-from bridge.api import AnyText, Remark, plural, text
+from bridge.api import AnyText, Remark, Severity, plural, text
 from bridge_unreal.config_file import TextureGroup
 from bridge_unreal.texture_header import TextureHeader, python_name
 from bridge_unreal.texture_intent import (
@@ -75,19 +76,112 @@ ABOUT_GROUPS = text(
 ABOUT_PARTLY = text(
     "Unreal keeps pixels and most settings inside `.uasset` files, in formats that only its editor reads."
 )
-VIRTUAL = Remark(
+
+
+class _Kind(NamedTuple):
+    """What all remarks of a code share."""
+
+    about: AnyText
+    title: AnyText
+    short_title: AnyText
+
+
+KINDS = {
+    "unreal.virtual_textures_off": _Kind(
+        ABOUT_VIRTUAL,
+        plural("{n} virtual texture becomes an ordinary one", "{n} virtual textures become ordinary ones", 1),
+        text("Not virtual"),
+    ),
+    "unreal.source_changed": _Kind(
+        ABOUT_SOURCE,
+        plural(
+            "{n} source file has changed since its import",
+            "{n} source files have changed since their import",
+            1,
+        ),
+        text("Source file changed"),
+    ),
+    "unreal.named_normal": _Kind(
+        ABOUT_NORMAL,
+        plural(
+            "{n} texture is named as a normal map but imported as colour",
+            "{n} textures are named as normal maps but imported as colour",
+            1,
+        ),
+        text("Named as normal map"),
+    ),
+    "unreal.named_data": _Kind(
+        ABOUT_DATA,
+        plural(
+            "{n} texture is named as data but imported as sRGB",
+            "{n} textures are named as data but imported as sRGB",
+            1,
+        ),
+        text("Named as data"),
+    ),
+    "unreal.group_value": _Kind(
+        ABOUT_GROUPS,
+        plural(
+            "{n} configuration file has an invalid texture group",
+            "{n} configuration files have invalid texture groups",
+            1,
+        ),
+        text("Invalid group"),
+    ),
+    "unreal.group_mipmaps": _Kind(
+        ABOUT_GROUPS,
+        plural(
+            "{n} configuration file turns off mipmaps of surfaces",
+            "{n} configuration files turn off mipmaps of surfaces",
+            1,
+        ),
+        text("Group without mipmaps"),
+    ),
+    "unreal.group_limit": _Kind(
+        ABOUT_GROUPS,
+        plural(
+            "{n} configuration file limits groups below the size of their textures",
+            "{n} configuration files limit groups below the size of their textures",
+            1,
+        ),
+        text("Group size limit"),
+    ),
+    "unreal.partly_checked": _Kind(
+        ABOUT_PARTLY,
+        plural("{n} project was checked in part", "{n} projects were checked in part", 1),
+        text("Checked in part"),
+    ),
+    "unreal.unread": _Kind(
+        ABOUT_PARTLY,
+        plural(
+            "{n} project has assets that weren't checked", "{n} projects have assets that weren't checked", 1
+        ),
+        text("Assets not checked"),
+    ),
+    "unreal.uncompressed": _Kind(
+        ABOUT_RAW,
+        plural("{n} texture isn't compressed for the GPU", "{n} textures aren't compressed for the GPU", 1),
+        text("Not compressed"),
+    ),
+}
+
+
+def _remark(code: str, severity: Severity, sentence: AnyText) -> Remark:
+    kind = KINDS[code]
+    return Remark(code, severity, sentence, kind.about, kind.title, kind.short_title)
+
+
+VIRTUAL = _remark(
     "unreal.virtual_textures_off",
     "warning",
     text(
         "Set to stream as a virtual texture, but `r.VirtualTextures` is off: it becomes an ordinary texture."
     ),
-    ABOUT_VIRTUAL,
 )
-CHANGED = Remark(
+CHANGED = _remark(
     "unreal.source_changed",
     "note",
     text("Changed since it was imported. Reimport it in Unreal."),
-    ABOUT_SOURCE,
 )
 
 
@@ -103,18 +197,16 @@ def header_remarks(header: TextureHeader, names: Collection[str], *, virtual: bo
         yield VIRTUAL
     if is_colour and options.get(GROUP) not in FLAT_GROUPS:
         if _is_named_normal(header, names):
-            yield Remark(
+            yield _remark(
                 "unreal.named_normal",
                 "warning",
                 text("Named as a normal map, but imported as colour with sRGB. {note}", note=HEADER_ONLY),
-                ABOUT_NORMAL,
             )
         elif _DATA.search(header.name):
-            yield Remark(
+            yield _remark(
                 "unreal.named_data",
                 "warning",
                 text("Named as data, but imported with sRGB on. {note}", note=HEADER_ONLY),
-                ABOUT_DATA,
             )
     yield from _uncompressed(header)
 
@@ -130,7 +222,7 @@ def group_remarks(
         mips = group.values.get("mipgensettings", "").lower().removeprefix("tmgs_")
         short = group.name.removeprefix("TEXTUREGROUP_")
         if mips and mips not in MIP_SETTINGS:
-            yield Remark(
+            yield _remark(
                 "unreal.group_value",
                 "warning",
                 text(
@@ -138,10 +230,9 @@ def group_remarks(
                     line=group.number,
                     value=group.values["mipgensettings"],
                 ),
-                ABOUT_GROUPS,
             )
         elif mips == "nomipmaps" and group.profile.lower() == GLOBAL and short.startswith(SURFACES):
-            yield Remark(
+            yield _remark(
                 "unreal.group_mipmaps",
                 "warning",
                 text(
@@ -150,14 +241,13 @@ def group_remarks(
                     line=group.number,
                     group=short,
                 ),
-                ABOUT_GROUPS,
             )
     limits = {each.name: each for each in groups if each.profile.lower() == GLOBAL}
     for group in limits.values():
         size = group.size()
         larger = [name for side, name in sizes.get(python_name(group.name), ()) if size and side > size]
         if larger:
-            yield Remark(
+            yield _remark(
                 "unreal.group_limit",
                 "note",
                 plural(
@@ -171,7 +261,6 @@ def group_remarks(
                     limit=size,
                     first=min(larger),
                 ),
-                ABOUT_GROUPS,
             )
 
 
@@ -182,7 +271,7 @@ def partly_checked(by_header: int, unread: Mapping[AnyText, int]) -> Iterator[Re
     headers can't be read.
     """
     if by_header:
-        yield Remark(
+        yield _remark(
             "unreal.partly_checked",
             "note",
             plural(
@@ -192,10 +281,9 @@ def partly_checked(by_header: int, unread: Mapping[AnyText, int]) -> Iterator[Re
                 "The editor reads their pixels and other settings: `popbridge audit --with-editor`.",
                 by_header,
             ),
-            ABOUT_PARTLY,
         )
     for reason, count in unread.items():
-        yield Remark(
+        yield _remark(
             "unreal.unread",
             "note",
             plural(
@@ -204,7 +292,6 @@ def partly_checked(by_header: int, unread: Mapping[AnyText, int]) -> Iterator[Re
                 count,
                 reason=reason,
             ),
-            ABOUT_PARTLY,
         )
 
 
@@ -223,13 +310,12 @@ def _uncompressed(header: TextureHeader) -> Iterator[Remark]:
     width, height = size
     memory = 4 * width * height
     compression, used = options.get(COMPRESSION), _size(memory)
-    about = {"about": ABOUT_RAW}
     if (
         memory >= MIN_UNCOMPRESSED
         and compression in (DEFAULT, NORMAL, MASKS, BC7)
         and (width % 4 or height % 4)
     ):
-        yield Remark(
+        yield _remark(
             "unreal.uncompressed",
             "warning",
             text(
@@ -238,24 +324,21 @@ def _uncompressed(header: TextureHeader) -> Iterator[Remark]:
                 height=height,
                 size=used,
             ),
-            **about,
         )
     elif memory >= MIN_UNCOMPRESSED and compression == "TC_GRAYSCALE" and options.get(SRGB) is True:
-        yield Remark(
+        yield _remark(
             "unreal.uncompressed",
             "warning",
             text(
                 "Grayscale with sRGB on is stored in four channels without compression: it uses {size}.",
                 size=used,
             ),
-            **about,
         )
     elif memory >= MIN_CHOSEN and compression in (USER_INTERFACE, VECTORS):
-        yield Remark(
+        yield _remark(
             "unreal.uncompressed",
             "note",
             text("Its settings store it uncompressed: it uses {size}.", size=used),
-            **about,
         )
 
 
