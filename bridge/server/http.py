@@ -127,8 +127,8 @@ class HostGuard:
 
 Respond = Callable[[Request], Awaitable[Response]]
 
-REFUSED = "This token isn't valid: it is unknown, expired or revoked, or its session has ended."
 UNAUTHORISED = "Send the `http_token` of your session, or a token, as 'Authorization: Bearer TOKEN'."
+REFUSED = f"This token isn't valid: it is unknown, revoked or expired. {UNAUTHORISED}"
 
 
 class Guard:
