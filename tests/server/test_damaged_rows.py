@@ -95,13 +95,13 @@ async def test_a_long_way_of_damaged_receipts_leaves_room_for_one_that_isnt(
     start: Callable[..., ThreadDaemon],
 ) -> None:
     daemon = start()
-    filled(daemon.paths.database, 4000)
+    filled(daemon.paths.database, 1500)
     with contextlib.closing(sqlite3.connect(daemon.paths.database, isolation_level=None)) as other:
         other.execute("UPDATE receipts SET args = x'c1' WHERE id > 1")
     async with session(daemon.file) as wire:
         found = (await wire.request(1, "receipts.list", {"limit": 1}))["value"]
     assert [one["id"] for one in found["receipts"]] == [1]
-    assert found["damaged"] == list(range(4000, 3000, -1))
+    assert found["damaged"] == list(range(1500, 500, -1))
 
 
 async def test_an_answer_whose_receipts_cant_be_read_is_settled(start: Callable[..., ThreadDaemon]) -> None:
