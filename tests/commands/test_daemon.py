@@ -43,7 +43,7 @@ class TestServe:
         monkeypatch.setenv("POPBRIDGE_PORT", "4321")
         code, _, err = popbridge("serve", "--port", "0", "--blobs-max-size", "1000", "--set", "acme.volume=2")
         assert (code, err) == (0, "")
-        settings, paths, registry, _ = served[0]
+        settings, paths, registry, *_ = served[0]
         assert (settings["port"], settings["blobs.max_size"], settings["acme.volume"]) == (0, 1000, 2)
         assert paths.home == home
         assert "image.inspect" in registry.workloads
