@@ -51,8 +51,11 @@ def doctor(project: Path | None, as_json: bool) -> int:
 
 def _checks(root: Path | None) -> Iterator[Check]:
     paths, registry = Paths.find(), _registry()
-    yield from check.run(machine.steps(paths, registry))
-    yield from check.run(daemon.steps(paths, registry))
+    seen = []
+    for each in check.run(machine.steps(paths, registry)):
+        seen.append(each)
+        yield each
+    yield from check.run(daemon.steps(paths, registry, seen))
     if root is not None:
         yield from check.run(project.steps(root, paths, registry))
 

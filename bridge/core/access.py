@@ -27,7 +27,7 @@ RIGHT_TEXTS: Mapping[Right, str] = {
     "edit": "Open a project as an editor: report imports, show popups and carry out commands.",
     "answer": "Answer popups.",
     "change": "Have an editor change import settings or revert a change.",
-    "admin": "Manage tokens, and pair devices.",
+    "admin": "Manage tokens, pair devices, and check the daemon's machine.",
 }
 """What a right allows, by its name."""
 
@@ -123,6 +123,8 @@ ROUTES: Mapping[tuple[str, str], Right | None] = {
     ("GET", "/health"): ANY,
     ("GET", "/metrics"): "status",
     ("GET", "/status"): "status",
+    # It names folders, plugins and where the key is.
+    ("GET", "/doctor"): "admin",
     ("GET", "/blobs/{name}"): "read",
     ("PUT", "/blobs/{name}"): "upload",
     ("OPTIONS", "/blobs/{name}"): "upload",

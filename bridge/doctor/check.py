@@ -38,12 +38,14 @@ Step = tuple[str, Callable[[], Results]]
 """The name of a check, for the case that it fails, and the check."""
 
 
-def log_findings(steps: Iterable[Step]) -> None:
-    """Logs what the checks find wrong, each with its remedy, as the daemon does when it starts."""
-    for each in run(steps):
+def log_findings(steps: Iterable[Step]) -> list[Check]:
+    """Returns all results, and logs what is wrong, each with its remedy, as the daemon does."""
+    found = list(run(steps))
+    for each in found:
         if each.status != "ok":
             level = logging.ERROR if each.status == "error" else logging.WARNING
             log.log(level, "%s: %s", each.check, sentences((each.found, each.remedy)))
+    return found
 
 
 def run(steps: Iterable[Step]) -> Iterator[Check]:

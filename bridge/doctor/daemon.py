@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import datetime
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 import psutil
 
-from accel.text import AnyText, text
+from accel.text import AnyText, sentences, text
 from bridge import __version__
 from bridge.client.client import Client
 from bridge.client.transfer import ConnectionLost, exchange
@@ -26,18 +27,22 @@ from bridge.paths import ConnectionFile, Paths
 
 CONNECT_S = 0.5
 ANSWER_S = 2.0
+CHECK_S = 10.0
+"""For the daemon's own checks, which may ask a keyring."""
+Answer = TypeVar("Answer")
 RESTART = text("End it, then run `popbridge serve`.")
 START = text("Start it with `popbridge serve`.")
 
 
-def steps(paths: Paths, registry: Registry) -> Iterator[Step]:
-    """Yields the checks."""
-    yield "daemon.connection", lambda: connection(paths, registry)
+def steps(paths: Paths, registry: Registry, seen: Sequence[Check] = ()) -> Iterator[Step]:
+    """Yields the checks. `seen` are the results of this process for the machine, which the daemon's own
+    environment may contradict."""
+    yield "daemon.connection", lambda: connection(paths, registry, seen)
     yield "daemon.certificate", lambda: certificate(paths, registry)
 
 
-def connection(paths: Paths, registry: Registry) -> Results:
-    """Checks who answers at the daemon's address, and in which version."""
+def connection(paths: Paths, registry: Registry, seen: Sequence[Check] = ()) -> Results:
+    """Checks who answers at the daemon's address, in which version, and what it finds itself."""
     name = "daemon.connection"
     if not paths.connection_file.exists():
         yield Check(name, "warning", text("The daemon isn't running."), START)
@@ -64,7 +69,7 @@ def connection(paths: Paths, registry: Registry) -> Results:
         )
         return
     try:
-        version, status = asyncio.run(_ask(paths))
+        version, status, found_there = asyncio.run(_ask(paths))
     except UserError as error:
         number = urlsplit(file.http).port or 0
         if (who := holder(number)) is not None and who[0] not in (file.pid, 0):
@@ -107,24 +112,49 @@ def connection(paths: Paths, registry: Registry) -> Results:
                 minutes=int(status.uptime_s // 60),
             ),
         )
+    yield from _own(found_there, seen)
 
 
-async def _ask(paths: Paths) -> tuple[str, Status | None]:
-    """Returns the daemon's version after the mutual proof, and its status if it tells. Raises UserError."""
+def _own(found: Sequence[Check], seen: Sequence[Check]) -> Results:
+    """Yields what the daemon found of the machine and this process didn't, as in another Python."""
+    known = {_identity(each) for each in seen}
+    for each in found:
+        if _identity(each) not in known:
+            name = f"daemon.{each.check.partition('.')[2]}"
+            yield Check(name, each.status, text("In the daemon: {found}", found=each.found), each.remedy)
+
+
+def _identity(found: Check) -> tuple[str, str, str]:
+    # Free space changes all the time.
+    same = found.check == "machine.disk"
+    return found.check, found.status, "" if same else str(sentences((found.found, found.remedy)))
+
+
+async def _ask(paths: Paths) -> tuple[str, Status | None, list[Check]]:
+    """Returns the daemon's version after the mutual proof, and, if it tells, its status and what it finds.
+
+    Raises UserError.
+    """
     try:
         async with asyncio.timeout(ANSWER_S):
             client = await Client.connect(paths.connection_file, name="popbridge doctor")
     except TimeoutError:
         raise UserError(text("It said nothing within {seconds} s.", seconds=f"{ANSWER_S:g}")) from None
     try:
-        version = client.hello.server.version
-        with contextlib.suppress(ConnectionLost, UserError, ValueError):
-            code, body = await asyncio.to_thread(exchange, client.http, "GET", "/status", timeout_s=ANSWER_S)
-            if code == 200:
-                return version, msgspec.json.decode(body, type=Status)
-        return version, None
+        status = await _get(client, "/status", ANSWER_S, Status)
+        # Older daemons have no such path.
+        found = await _get(client, "/doctor", CHECK_S, list[Check])
+        return client.hello.server.version, status, found or []
     finally:
         await client.close(done=True)
+
+
+async def _get(client: Client, path: str, timeout_s: float, kind: type[Answer]) -> Answer | None:
+    with contextlib.suppress(ConnectionLost, UserError, ValueError):
+        code, body = await asyncio.to_thread(exchange, client.http, "GET", path, timeout_s=timeout_s)
+        if code == 200:
+            return msgspec.json.decode(body, type=kind)
+    return None
 
 
 def _listens(address: str) -> bool:

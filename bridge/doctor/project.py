@@ -135,9 +135,23 @@ def addon(root: Path, paths: Paths, registry: Registry) -> Results:
 
 
 def editor(root: Path, registry: Registry) -> Results:
-    """Checks that an editor for the project is on this machine, as `popbridge audit --with-editor` needs."""
+    """Checks that an editor for the project is on this machine, as `popbridge audit --with-editor` needs.
+
+    Of engines that audits need no editor for, a missing one is no fault.
+    """
     name, found = "project.editor", _project(registry, root)
-    if found is None or found.adapter is None or found.adapter.batch_editor is None:
+    if found is None or found.adapter is None:
+        return
+    if found.adapter.batch_editor is None:
+        if found.adapter.editor is not None:
+            command = found.adapter.editor.find_editor()
+            yield Check(
+                name,
+                "ok",
+                text("The editor is {path}.", path=command[0])
+                if command
+                else text("No editor for {engine} was found; audits need none.", engine=found.engine),
+            )
         return
     editors = found.adapter.batch_editor.find(root)
     if editors:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence, Set
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -218,10 +217,20 @@ class AdvisorContext:
         if not all(isinstance(mark, bytes) for mark in marks):
             raise TypeError("marks must be bytes; encode text with encode()")
         if marks:
-            await self._keep_alive(lambda: self._host.note(self._advisor, session.project, marks))
+            name, project, store = self._advisor.name, session.project, self._host.store
+            await self._keep_alive(
+                lambda: store.write(
+                    lambda db: MarkStore(db).add(name, project, marks), synced=False, brief=False
+                )
+            )
 
     async def marks(self, session: SessionView) -> Set[bytes]:
-        return await self._keep_alive(lambda: self._host.marks(self._advisor, session.project))
+        name, project, store = self._advisor.name, session.project, self._host.store
+        return await self._keep_alive(
+            lambda: store.read(
+                lambda connection: MarkStore(Database(connection)).of(name, project), brief=False
+            )
+        )
 
     def _require(self, right: Right, what: AnyText) -> None:
         if self._principal is not None:
@@ -297,7 +306,7 @@ class AdvisorHost:
         """Locks that keep the frames of an import in order."""
         commands.on_stale = self._ask_anew
         self._tasks: set[asyncio.Task[None]] = set()
-        self._answers = PopupAnswers(store, self.sharing, self.spawn, self.act)
+        self.answers = PopupAnswers(store, self.sharing, self.spawn, self.act)
         self._closed = False
 
     def event(self, live: LiveSession, event: Event) -> None:
@@ -400,21 +409,21 @@ class AdvisorHost:
             log.error("the answer to popup %d is dropped: its list can't be read (%s)", popup.id, error)
             return Answer(id=answer.id, state="dismissed")
 
-    async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        """Stores the answer, has the popup's advisor act on it and confirms it."""
-        await self._answers.answered(live, answer, closing)
-
     async def _stored(self, popup_id: int) -> StoredPopup | None:
         return await self.store.read(
             lambda connection: SessionStore(Database(connection)).popup(popup_id), brief=False
         )
 
-    def _settled(self, popup_id: int) -> None:
-        self._store_later(lambda db: SessionStore(db).settled(popup_id), popup_id)
-        self._allow_others(popup_id)
+    def _settled(
+        self, popup_id: int, record: Callable[[SessionStore, int], None] = SessionStore.settled
+    ) -> None:
+        """Records that a popup is closed, without waiting, and lets others ask about its textures.
 
-    def _store_later(self, work: Callable[[Database], None], popup_id: int) -> None:
-        """Records that a popup is closed; otherwise the next daemon would show it again."""
+        Otherwise the next daemon would show it again.
+        """
+
+        def work(db: Database) -> None:
+            record(SessionStore(db), popup_id)
 
         def persist() -> None:
             if self._closed:
@@ -429,6 +438,7 @@ class AdvisorHost:
         else:
             # This is written even if the daemon stops now.
             self.store.submit(work, persist)
+        self._allow_others(popup_id)
 
     def act(self, live: LiveSession, popup_id: int) -> None:
         """Starts to act on a stored answer. Steps of an earlier attempt aren't repeated."""
@@ -596,7 +606,7 @@ class AdvisorHost:
         for message in live.session.waiting:
             if not isinstance(message, Popup) or message.id in live.session.popups:
                 continue
-            if not self._answers.is_waiting(live, message.id):
+            if not self.answers.is_waiting(live, message.id):
                 await live.send(PopupClose(id=message.id, reason="unknown"))
 
     async def show_again(self, live: LiveSession) -> None:
@@ -634,23 +644,8 @@ class AdvisorHost:
     def _supersede(self, live: LiveSession, closings: Sequence[PopupClose]) -> None:
         """Settles popups that another one in `live` replaced."""
         for closing in closings:
-            self._store_later(partial(_superseded, closing.id), closing.id)
-            self._allow_others(closing.id)
+            self._settled(closing.id, SessionStore.superseded)
             self.sharing.tell(self.sharing.close(live, closing.id), closing)
-
-    async def note(self, advisor: Advisor, project: str, marks: Collection[bytes]) -> None:
-        """Stores an advisor's marks for a project."""
-        await self.store.write(
-            lambda db: MarkStore(db).add(advisor.name, project, marks),
-            synced=False,
-            brief=False,
-        )
-
-    async def marks(self, advisor: Advisor, project: str) -> set[bytes]:
-        """Returns an advisor's marks for a project."""
-        return await self.store.read(
-            lambda connection: MarkStore(Database(connection)).of(advisor.name, project), brief=False
-        )
 
     async def withdraw(self, live: LiveSession, popup_id: int) -> None:
         """Closes an open popup whose answer is no longer needed."""
@@ -668,7 +663,7 @@ class AdvisorHost:
     def expire(self, live: LiveSession, now: float) -> None:
         """Settles the expired popups."""
         for closing in live.session.popups.expire(now):
-            self._answers.expired(live, closing)
+            self.answers.expired(live, closing)
 
     async def close(self) -> None:
         """Cancels all tasks. Unfinished answers are left for the next run."""
@@ -724,10 +719,6 @@ def _inputs(
 def _project_of(live: LiveSession) -> str:
     """Returns the project whose textures a session's popups are about; without one, the session's own."""
     return live.view.project or f"session {live.id}"
-
-
-def _superseded(popup_id: int, db: Database) -> None:
-    SessionStore(db).superseded(popup_id)
 
 
 _items_decoder = msgspec.json.Decoder(list[PopupItem])

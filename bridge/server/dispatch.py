@@ -105,7 +105,7 @@ class Dispatch:
                 self._flows.event(live, message)
             case Answer() if isinstance(settled, PopupClose):
                 self._counts.popups[settled.reason] += 1
-                await self._flows.answered(live, message, settled)
+                await self._flows.answers.answered(live, message, settled)
             case Result() | Error() if isinstance(settled, Command):
                 self._counts.commands[_tag(message)] += 1
                 await self._commands.answered(live, settled, message)

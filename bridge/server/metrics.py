@@ -1,4 +1,4 @@
-"""Collects metrics and the status, and serves /metrics and /status."""
+"""Collects metrics and the status, and serves /metrics, /status and /doctor."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import functools
 import heapq
 import logging
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import msgspec
@@ -445,10 +447,12 @@ def _ms(seconds: float | None) -> float | None:
 
 
 JSON = "application/json"
+Inspect = Callable[[], Sequence[object]]
+"""Checks the daemon's machine; returns results that can be encoded, as `popbridge doctor --json` shows."""
 
 
 class Operator:
-    """Handlers of /metrics and /status."""
+    """Handlers of /metrics, /status and /doctor."""
 
     def __init__(self, observed: Observed, metrics: Metrics, instance: str) -> None:
         self._observed = observed
@@ -457,12 +461,14 @@ class Operator:
         self._stats = ProcessStats()
         self.address = ""
         """The URL of the daemon's WebSocket, once it listens."""
+        self.inspect: Inspect | None = None
         for source in (counted, open_now, workers):
             metrics.add(functools.partial(source, observed))
         metrics.add(lambda: processes(self._stats))
 
     def routes(self, guard: Guard) -> list[Route]:
-        return [guard.route("GET", "/metrics", self.metrics), guard.route("GET", "/status", self.status)]
+        handlers = {"/metrics": self.metrics, "/status": self.status, "/doctor": self.doctor}
+        return [guard.route("GET", path, handler) for path, handler in handlers.items()]
 
     async def metrics(self, request: Request) -> Response:
         await self._read_stats()
@@ -473,6 +479,26 @@ class Operator:
         asking, figures = request.state.session, self._metrics.values()
         found = status(self._observed, self._stats, self._instance, self.address, figures, asking)
         return Response(msgspec.json.encode(found), media_type=JSON)
+
+    async def doctor(self, request: Request) -> Response:
+        found = await asyncio.wrap_future(self.start_inspection())
+        return Response(msgspec.json.encode(found), media_type=JSON)
+
+    def start_inspection(self) -> Future[Sequence[object]]:
+        """Starts the checks of the daemon's machine, which may take seconds."""
+        done: Future[Sequence[object]] = Future()
+        # The thread has a result even if nobody waits any more.
+        done.set_running_or_notify_cancel()
+
+        def work() -> None:
+            try:
+                done.set_result(self.inspect() if self.inspect is not None else ())
+            except BaseException as error:
+                done.set_exception(error)
+
+        # Not one of the loop's threads, for which its end would wait.
+        threading.Thread(target=work, name="doctor", daemon=True).start()
+        return done
 
     async def _read_stats(self) -> None:
         self._stats = await read_process_stats(self._observed.pids)

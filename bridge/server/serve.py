@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -35,6 +34,7 @@ from bridge.server import logs
 from bridge.server.access.door import CLIENT, SPARE_FILES, Acceptor, ClientSocket
 from bridge.server.access.unix_socket import listen_locally
 from bridge.server.app import Bridge
+from bridge.server.metrics import Inspect
 from bridge.server.uvicorn_protocols import HttpProtocol, server_config
 from bridge.store.home import HomeInUseError, HomeLock, close_files, create_folders
 
@@ -79,9 +79,10 @@ def main(
     paths: Paths,
     registry: Registry,
     say: Say = print,
-    inspect: Callable[[], None] | None = None,
+    inspect: Inspect | None = None,
 ) -> None:
-    """Runs the daemon until SIGINT or SIGTERM. `inspect` runs once in a thread, when it serves clients.
+    """Runs the daemon until SIGINT or SIGTERM. `inspect` runs in a thread, when it serves clients and when
+    one of them asks.
 
     Raises UserError if it can't start.
     """
@@ -90,9 +91,7 @@ def main(
         _main(settings, paths, registry, say, inspect)
 
 
-def _main(
-    settings: Settings, paths: Paths, registry: Registry, say: Say, inspect: Callable[[], None] | None
-) -> None:
+def _main(settings: Settings, paths: Paths, registry: Registry, say: Say, inspect: Inspect | None) -> None:
     with contextlib.ExitStack() as held:
         lock = held.enter_context(_lock(paths))
         close_files(paths, settings["log_file"])
@@ -103,7 +102,7 @@ def _main(
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say, certificate, local)
         server.lock = lock
-        server.inspect = inspect
+        bridge.operator.inspect = inspect
         # Handle it before uvicorn handles signals, and after, when it raises SIGTERM again.
         signal.signal(signal.SIGTERM, server.handle_exit)
         if sys.platform != "win32" and certificate is not None and not _has_terminal():
@@ -151,7 +150,6 @@ class Server(uvicorn.Server):
 
     _loop: asyncio.AbstractEventLoop | None = None
     lock: HomeLock | None = None
-    inspect: Callable[[], None] | None = None
     _written: FileState | None = None
     """The state of `connection.json` as it was written last."""
 
@@ -235,9 +233,7 @@ class Server(uvicorn.Server):
         on = self._bridge.settings["worker.sandbox"]
         missing = sandbox.support() if on else text("the setting worker.sandbox is off")
         self._say(startup_line(file.ws, device, self._bridge.registry, gpu=gpu, sandbox=missing))
-        if self.inspect is not None:
-            # Not one of the loop's threads, for which its end would wait.
-            threading.Thread(target=self.inspect, name="doctor", daemon=True).start()
+        self._bridge.operator.start_inspection()
 
     def _connection_file(self) -> ConnectionFile:
         """Returns what `connection.json` says now."""

@@ -20,10 +20,12 @@ import pytest
 from accel.devices import current
 from accel.devices.driver import Gpu
 from accel.devices.report import Devices, Report
+from accel.text import text
 from bridge import __version__
 from bridge.commands import doctor as doctor_module
+from bridge.doctor import check, machine
 from bridge.doctor import daemon as daemon_checks
-from bridge.doctor import machine
+from bridge.doctor.check import Check
 from bridge.paths import ConnectionFile, Paths
 from bridge.server.access import certificates
 from bridge.store.addon_manifests import Manifest, Manifests, digest
@@ -37,6 +39,7 @@ GODOT = 'config_version=5\n\n[application]\n\nconfig/features=PackedStringArray(
 IMPORT = '[remap]\n\nimporter="texture"\ntype="CompressedTexture2D"\n\n[params]\n\ncompress/mode=0\n'
 CONFLICT = "<<<<<<< HEAD\ncompress/mode=1\n=======\ncompress/mode=2\n>>>>>>> theirs\n"
 
+DAEMON_CHECKS = {"daemon.connection", "daemon.certificate"}
 Found = dict[str, list[dict[str, str]]]
 
 
@@ -240,6 +243,37 @@ class TestDaemon:
         code, found = checks()
         assert code == 1 and status(found, "daemon.connection") == "error"
 
+    @pytest.mark.own_workers
+    def test_what_the_daemon_alone_finds(self, checks: Any, daemon: ThreadDaemon) -> None:
+        own = list(check.run(machine.steps(Paths.find(), doctor_module._registry())))
+        elsewhere = Check(
+            "machine.python", "warning", text("Python {version}.", version="3.11"), "Update it."
+        )
+        fuller = Check("machine.disk", "error", text("{size} GiB free.", size="0.0"), "Free space.")
+        daemon.bridge.operator.inspect = lambda: own
+        assert not {name for name in checks()[1] if name.startswith("daemon.")} - DAEMON_CHECKS
+        daemon.bridge.operator.inspect = lambda: [*own[2:], elsewhere, fuller]
+        code, found = checks()
+        assert code == 1
+        assert {name for name in found if name.startswith("daemon.")} - DAEMON_CHECKS == {
+            "daemon.python", "daemon.disk",
+        }  # fmt: skip
+        (python,) = found["daemon.python"]
+        assert python["status"] == "warning" and "Python 3.11." in python["found"]
+        assert python["remedy"] == "Update it."
+
+    @pytest.mark.own_workers
+    def test_a_daemon_that_cannot_check_itself_is_checked_all_the_same(
+        self, checks: Any, daemon: ThreadDaemon
+    ) -> None:
+        def fail() -> list[Check]:
+            raise RuntimeError("no luck")
+
+        daemon.bridge.operator.inspect = fail
+        code, found = checks()
+        assert code == 0 and status(found, "daemon.connection") == "ok"
+        assert not {name for name in found if name.startswith("daemon.")} - DAEMON_CHECKS
+
     @pytest.fixture
     def other(self) -> Iterator[int]:
         """The port of another program."""
@@ -341,6 +375,24 @@ class TestProject:
         assert popbridge("install", "godot", str(castle))[0] == 0
         _, found = checks(str(castle))
         assert (status(found, "project.addon"), status(found, "project.roots")) == ("ok", "ok")
+
+    def test_the_editor_of_each_engine(
+        self, checks: Any, castle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("POPBRIDGE_GODOT4", raising=False)
+        assert status(checks(str(castle))[1], "project.editor") == "ok"
+        monkeypatch.setenv("POPBRIDGE_GODOT4", str(tmp_path / "godot"))
+        (tmp_path / "godot").touch()
+        (found,) = checks(str(castle))[1]["project.editor"]
+        assert found["status"] == "ok" and str(tmp_path / "godot") in found["found"]
+
+        unreal = tmp_path / "unreal"
+        unreal.mkdir()
+        (unreal / "Game.uproject").write_text('{"FileVersion": 3, "EngineAssociation": "5.4"}', "utf-8")
+        assert status(checks(str(unreal))[1], "project.editor") == "warning"
+        unity = unity_game(tmp_path / "unity", only=["none"])
+        assert status(checks(str(unity))[1], "project.editor") == "warning"
 
     def test_an_edited_and_a_half_installed_addon(self, checks: Any, popbridge: Any, castle: Path) -> None:
         assert popbridge("install", "godot", str(castle))[0] == 0

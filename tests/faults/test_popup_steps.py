@@ -93,7 +93,7 @@ def test_an_answer_that_came_again_is_confirmed_once_it_is_kept(scene: Scene) ->
     world.store.fail("")
     scene.settle()
     assert editor.answers == {} and set(editor.screen) == {2}
-    assert world.bridge.flows._answers._keeping == {}
+    assert world.bridge.flows.answers._keeping == {}
 
 
 @pytest.mark.parametrize("steps", range(1, 13))
@@ -136,7 +136,7 @@ def test_what_one_editor_cant_show_is_confirmed_once_it_is_the_others(scene: Sce
     assert set(editor.answers) == {1}
     world.store.fail("")
     scene.settle()
-    assert editor.answers == {} and world.bridge.flows._answers._handing == {}
+    assert editor.answers == {} and world.bridge.flows.answers._handing == {}
     other.drop()
     world.run(ENOUGH)
     world.later()
