@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from bridge.paths import ConnectionFile, Paths
 from tests.e2e.world import until
@@ -81,7 +82,16 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sequence[str
     if not csharp.is_ready():
         assert not os.environ.get("POPBRIDGE_REQUIRE_ENGINES"), "python tools/csharp.py"
         pytest.skip("Roslyn or Mono isn't there: python tools/csharp.py")
-    folder = tmp_path_factory.mktemp("programs")
+    base = tmp_path_factory.getbasetemp()
+    # Processes of one run, whose folders are beside each other, compile once for all.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "unity-programs"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            compile_all(folder)
+    return {runtime: csharp.commands(folder / runtime / "Drivers.exe")[runtime] for runtime in RUNTIMES}
+
+
+def compile_all(folder: Path) -> None:
     package = (PACKAGE / "Editor", HERE / "fakes")
     drivers = [*package, PACKAGE / "Tests", PACKAGE / "Samples~", *HERE.glob("*.cs")]
     defines = [*unity.defines(PROJECT_VERSION), *unity.module_defines()]
@@ -96,9 +106,11 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sequence[str
         for version in unity.distinct(package, PROJECT_VERSION)
     ]  # fmt: skip
     for each in wanted:
-        each["out"].parent.mkdir()
-    assert csharp.compile_programs(*wanted) == [[]] * len(wanted)
-    return {runtime: csharp.commands(folder / runtime / "Drivers.exe")[runtime] for runtime in RUNTIMES}
+        each["out"].parent.mkdir(parents=True)
+    failed = csharp.compile_programs(*wanted)
+    if any(failed):
+        folder.rename(f"{folder}.failed")
+    assert failed == [[]] * len(wanted)
 
 
 @pytest.fixture(params=RUNTIMES)
