@@ -21,6 +21,7 @@ from bridge.core.revert import error_text
 from bridge.core.text import printable, value_text
 from bridge.core.verification import by_path
 from bridge.host import host
+from bridge.host.observation import asset_path
 from bridge.paths import Paths
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
@@ -245,7 +246,8 @@ def _what(receipt: Receipt) -> str:
     """Returns a line for each changed file, and for each error."""
     before, after = by_path(receipt.before), by_path(receipt.after or receipt.args.get("changes"))
     lines = [
-        printable(f"{path}: {_changes(before.get(path, {}), options)}") for path, options in after.items()
+        printable(f"{asset_path(path)}: {_changes(before.get(path, {}), options)}")
+        for path, options in after.items()
     ]
     if len(lines) > MAX_FILES:
         lines[MAX_FILES:] = [
@@ -260,7 +262,7 @@ def _what(receipt: Receipt) -> str:
 def _problem(problem: Mapping[str, Any]) -> str:
     """Returns an editor's error about a file; unknown errors in the editor's words."""
     message = say(error_text(problem))
-    return f"{problem.get('path', '')} {message}".strip()
+    return f"{asset_path(str(problem.get('path', '')))} {message}".strip()
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -86,6 +86,13 @@ class TestReceipts:
         _, out, _ = popbridge("receipts")
         assert "... and 2 more; --json shows all" in out and "error: x is locked" in out
 
+    def test_an_objects_name_is_in_its_path_once(self, popbridge: Any, home: Path) -> None:
+        path = "/Game/Art/T_Rock.T_Rock"
+        keep_receipt(home, [path], errors=[{"path": path, "message": "is locked"}])
+        out = popbridge("receipts")[1]
+        assert "/Game/Art/T_Rock: m false" in out and "error: /Game/Art/T_Rock is locked" in out
+        assert path in popbridge("receipts", "--json")[1]
+
     def test_a_setting_that_was_absent_is_a_dash_as_in_the_audit(self, popbridge: Any, home: Path) -> None:
         keep_receipt(home, ["res://a.png"], was=None)
         assert "res://a.png: m – → true" in popbridge("receipts")[1]
