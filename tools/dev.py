@@ -151,12 +151,11 @@ def parts(engines: bool, coverage: bool) -> Iterator[tuple[str, list[str]]]:
     yield "advisories", ["tools.advisories"]
     measure = ["--cov", "--cov-report="] if coverage else []
     report = ["--cov-append", "--cov-report=term:skip-covered", "--cov-fail-under=90"] if coverage else []
-    name, chosen = (
-        ("tests, also in editors", "not alone") if engines else ("tests", "not engine and not alone")
-    )
+    name, of = ("tests, also in editors", "") if engines else ("tests", "not engine and ")
     colours = ["--color=yes"] if sys.stdout.isatty() else []
-    yield name, ["pytest", *PROGRESS, *colours, "-m", chosen, *PARALLEL, *measure]
-    yield "tests that run alone", ["pytest", *PROGRESS, "-m", "alone", *measure, *report, *marked("alone")]
+    yield name, ["pytest", *PROGRESS, *colours, "-m", f"{of}not alone", *PARALLEL, *measure]
+    alone = ["-m", f"{of}alone", *measure, *report, *marked("alone")]
+    yield "tests that run alone", ["pytest", *PROGRESS, *alone]
     if coverage:
         core = ["report", "--include=bridge/core/*", "--fail-under=100", "--skip-covered"]
         yield "coverage of bridge/core", ["coverage", *core]

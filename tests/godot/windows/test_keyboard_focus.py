@@ -11,7 +11,7 @@ from tests.godot.editor import until
 from tests.godot.probe import Probe
 from tests.godot.windows.keyboard import answers, escape, pressing, xdotool
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.mark.parametrize("present", ["dock", "modal", "toast"])

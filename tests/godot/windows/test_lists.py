@@ -15,7 +15,7 @@ from tests.godot.popup_lists import COMPRESS, findings, group, popup, texture
 from tests.godot.probe import Probe
 from tests.godot.windows.keyboard import answers, pressing, xdotool
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 FLIP = "Process › Normal Map Invert Y: Off → On"
 NARROW = 240

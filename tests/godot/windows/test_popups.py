@@ -15,7 +15,7 @@ from tests.godot.editor import until
 from tests.godot.probe import Probe
 from tests.godot.windows.keyboard import HELD_UP_S, answers, xdotool
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.engine, pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 MAX_BODY = 32768
 FOR_ALL_AND_OFF = """\
