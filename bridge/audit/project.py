@@ -174,6 +174,13 @@ class Project(Struct, frozen=True):
         return f"{self.adapter.engine} {self.named}" if self.adapter else ""
 
     @property
+    def title(self) -> str:
+        """The engine and its version for people, such as `Unity 2021.3.6f1`; empty without one."""
+        if self.adapter is None:
+            return ""
+        return f"{self.adapter.scheme.name} {self.adapter.scheme.shown(self.named)}"
+
+    @property
     def adapter_info(self) -> AdapterInfo | None:
         """The adapter as editors get it in `ready`; None without an engine."""
         if self.adapter is None:
