@@ -20,7 +20,7 @@ from bridge.paths import Paths, quoted
 from bridge.project import config
 from bridge.project.files import is_lfs_pointer, is_read_only
 from bridge.server.handshake import addon_of, referenced_addon
-from bridge.store.addon_manifests import Manifest, Manifests, compare
+from bridge.store.addon_manifests import Difference, Manifest, Manifests, compare
 from bridge.store.database import open_readonly
 from bridge.store.roots import RootStore, is_covered, resolved_root, root_refusal
 
@@ -109,9 +109,18 @@ def addon(root: Path, paths: Paths, registry: Registry) -> Results:
     missing = len(difference.missing) == len(own.files)
     reference = referenced_addon(found.adapter, root) if missing else ""
     # Installers of plugins for 0.3.0 and older have no such method.
-    look = getattr(installer, "fault", None) if not missing or reference else None
-    fault: AnyText = look(root) if look is not None else ""
-    if fault:
+    look = getattr(installer, "fault", None)
+    fault: AnyText = ""
+    try:
+        fault = look(root) if look is not None else ""
+    except UserError as error:
+        yield Check(
+            "project.addon-loaded", "error", error.text, text("Then run `{install}`.", install=install)
+        )
+        if missing:
+            return
+    # It is also at fault where it isn't installed.
+    if fault and (reference or not missing):
         yield Check(
             "project.addon-loaded",
             "error",
@@ -131,18 +140,38 @@ def addon(root: Path, paths: Paths, registry: Registry) -> Results:
         yield Check(
             name, "ok", text("The editor addon {version} is installed and unchanged.", version=own.version)
         )
-    elif older := _version(root, paths, found.adapter.name):
+    elif (older := _version(root, paths, found.adapter.name)) == own.version:
+        yield Check(
+            name,
+            "warning",
+            text("The editor addon is an older {version} than PopBridge has.", version=own.version),
+            text("Run `{install}` and reopen the project.", install=install),
+        )
+    elif older:
         yield Check(
             name,
             "warning",
             text("The editor addon is {theirs}, but PopBridge has {ours}.", theirs=older, ours=own.version),
             text("Run `{install}` and reopen the project.", install=install),
         )
+    elif difference.missing and not difference.changed:
+        yield Check(
+            name,
+            "error",
+            text(
+                "Files of the editor addon are missing: {files}.",
+                files=Difference(missing=difference.missing).text,
+            ),
+            text("Run `{install}` and reopen the project.", install=install),
+        )
     else:
         yield Check(
             name,
-            "error" if difference.missing else "warning",
-            text("Files of the editor addon are missing or were changed: {files}.", files=difference.text),
+            "warning",
+            text(
+                "The editor addon differs from the one that this PopBridge ships: {files}.",
+                files=difference.text,
+            ),
             text("Run `{install}` and reopen the project.", install=install),
         )
 

@@ -402,8 +402,41 @@ class TestProject:
         (found,) = checks(str(castle))[1]["project.addon"]
         assert found["status"] == "warning" and script.name in found["found"]
         assert "popbridge install godot" in found["remedy"]
+        popbridge("install", "godot", str(castle))
         script.unlink()
         assert status(checks(str(castle))[1], "project.addon") == "error"
+
+    def test_an_addon_of_an_older_commit_with_the_same_version(
+        self, checks: Any, popbridge: Any, castle: Path
+    ) -> None:
+        assert popbridge("install", "godot", str(castle))[0] == 0
+        (current,) = (each for each in Manifests(Paths.find()).all("godot4"))
+        script = next((castle / "addons").rglob("*.gd"))
+        script.write_text("# of another commit\n", "utf-8")
+        files = {**current.files, script.relative_to(castle).as_posix(): digest(script.read_bytes())}
+        Manifests(Paths.find()).add(Manifest("godot4", current.version, files))
+        # Another project gets the new one.
+        Manifests(Paths.find()).add(current)
+        assert Manifests(Paths.find()).find("godot4", current.version) == current
+        (found,) = checks(str(castle))[1]["project.addon"]
+        assert found["status"] == "warning" and current.version in found["found"]
+        assert script.name not in found["found"]
+        # It isn't edited.
+        assert popbridge("install", "godot", str(castle))[::2] == (0, "")
+
+    @pytest.mark.parametrize("installed", [False, True])
+    def test_a_merged_package_manifest(
+        self, checks: Any, popbridge: Any, tmp_path: Path, installed: bool
+    ) -> None:
+        root = unity_game(tmp_path / "unity", only=["none"])
+        if installed:
+            assert popbridge("install", "unity", str(root))[0] == 0
+        (root / "Packages").mkdir(exist_ok=True)
+        (root / "Packages/manifest.json").write_text("{\n" + CONFLICT + "}", "utf-8")
+        code, found = checks(str(root))
+        (line,) = found["project.addon-loaded"]
+        assert code == 1 and line["status"] == "error" and "manifest.json" in line["found"]
+        assert ("project.addon" in found) is installed
 
     def test_the_addon_of_another_version(self, checks: Any, popbridge: Any, castle: Path) -> None:
         assert popbridge("install", "godot", str(castle))[0] == 0
