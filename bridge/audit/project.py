@@ -175,7 +175,7 @@ class Project(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """The engine and its version for people, such as `Unity 2021.3.6f1`; empty without one."""
+        """The engine and its version for people, such as `Acme 2021.3.6f1`; empty without one."""
         if self.adapter is None:
             return ""
         return f"{self.adapter.scheme.name} {self.adapter.scheme.shown(self.named)}"

@@ -106,7 +106,7 @@ def choose(
     """Returns the candidate whose range contains `version`; else, with a notice, the one that reads it as an
     older version or the newest older one; else None.
 
-    The notice calls the engine with its version `name`, such as `Unity 2020.3.18f1`.
+    The notice calls the engine with its version `name`, such as `Acme 2020.3.18f1`.
     The ranges must not overlap, which the plugin host checks.
     """
     own = [c for c in candidates if c.engine == engine]
