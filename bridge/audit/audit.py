@@ -265,7 +265,7 @@ def _uses(project: Project, report: Report) -> Mapping[str, TextureUses]:
         report.notices.append(
             text(
                 "The adapter for {engine} can't read what uses the textures: {reason}.",
-                engine=project.engine,
+                engine=project.title,
                 reason=why,
             )
         )

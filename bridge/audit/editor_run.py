@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from bridge.api import BatchEditor, EditorCommand, EditorReport, UserError
 from bridge.audit.project import Project
 from bridge.core.text import printable
 from bridge.host import isolation
+from bridge.paths import quoted
 
 Result = TypeVar("Result")
 
@@ -55,7 +57,7 @@ def editor_report(
             text(
                 "--with-editor needs a project whose editor runs without a window; {root} is of {engine}.",
                 root=project.root,
-                engine=project.engine or text("no known engine"),
+                engine=project.title or text("no known engine"),
             )
         )
     program = _program(project, batch, editor)
@@ -68,11 +70,11 @@ def editor_report(
         _keep_log(folder, log)
         report = _read(folder)
         if report is None:
-            raise UserError(_failure(project, batch, folder, code, timeout_s, log))
+            raise UserError(_failure(project, batch, program, folder, code, timeout_s, log))
         notices: list[AnyText] = [
             text(
                 "{engine} {version} has read {n} textures in {seconds} s: {values}.",
-                engine=project.adapter.engine,
+                engine=project.adapter.scheme.name,
                 version=report.engine,
                 n=len(report.textures),
                 seconds=round(time.monotonic() - begin),
@@ -120,7 +122,7 @@ def _program(project: Project, batch: BatchEditor, editor: Path | None) -> Path:
                 text(
                     "No editor for {engine} was found on this machine. Install it, or name its program with "
                     "--editor PATH.",
-                    engine=project.engine,
+                    engine=project.title,
                 )
             )
         return found[0]
@@ -141,7 +143,7 @@ def _call(project: Project, function: Callable[[], Result]) -> Result:
         raise UserError(
             text(
                 "The adapter for {engine} can't run the editor: {reason}.",
-                engine=project.engine,
+                engine=project.title,
                 reason=isolation.describe(error),
             )
         ) from error
@@ -164,10 +166,20 @@ def _run(command: EditorCommand, project: Path, folder: Path, timeout_s: float) 
                 start_new_session=True,
             )
         except OSError as error:
+            program = command.arguments[0]
+            if isinstance(error, PermissionError) and sys.platform != "win32":
+                raise UserError(
+                    text(
+                        "{path} may not be run as a program. Allow it with `chmod +x {quoted}`, or name the "
+                        "editor's program.",
+                        path=program,
+                        quoted=quoted(Path(program)),
+                    )
+                ) from None
             raise UserError(
                 text(
-                    "Can't start the editor {path} ({reason}).",
-                    path=command.arguments[0],
+                    "Can't start the editor {path} ({reason}). Name the editor's program with --editor PATH.",
+                    path=program,
                     reason=error.strerror or error,
                 )
             ) from None
@@ -210,7 +222,13 @@ def _read(folder: Path) -> EditorReport | None:
 
 
 def _failure(
-    project: Project, batch: BatchEditor, folder: Path, code: int | None, timeout_s: float, log: Path
+    project: Project,
+    batch: BatchEditor,
+    program: Path,
+    folder: Path,
+    code: int | None,
+    timeout_s: float,
+    log: Path,
 ) -> AnyText:
     """Returns why there is no report, for people."""
     where = text("The editor's log is {log}.", log=log)
@@ -219,22 +237,31 @@ def _failure(
             text(
                 "{engine} didn't finish within {seconds} s and was ended. Give it more with "
                 "--editor-timeout SECONDS.",
-                engine=project.engine,
+                engine=project.title,
                 seconds=f"{timeout_s:g}",
             ),
             where,
         ))  # fmt: skip
-    reason = _call(project, lambda: batch.failure(_log(folder)))
+    said_by_editor = _log(folder)
+    if not said_by_editor.strip() and code >= 0 and not (folder / REPORT).exists():
+        return text(
+            "{path} ended with the exit code {code}, without a log or a report. Is it {engine}'s program? "
+            "Name that with --editor PATH.",
+            path=program,
+            code=code,
+            engine=project.adapter.scheme.name if project.adapter else "",
+        )
+    reason = _call(project, lambda: batch.failure(said_by_editor))
     if reason:
         return sentences((reason, where))
     if (folder / REPORT).exists():
-        said = text("{engine} wrote a report that can't be read.", engine=project.engine)
+        said = text("{engine} wrote a report that can't be read.", engine=project.title)
     elif code < 0:
-        said = text("{engine} crashed (signal {number}).", engine=project.engine, number=-code)
+        said = text("{engine} crashed (signal {number}).", engine=project.title, number=-code)
     elif code:
-        said = text("{engine} ended with the exit code {code}.", engine=project.engine, code=code)
+        said = text("{engine} ended with the exit code {code}.", engine=project.title, code=code)
     else:
-        said = text("{engine} ended without a report.", engine=project.engine)
+        said = text("{engine} ended without a report.", engine=project.title)
     return sentences((said, where))
 
 

@@ -59,7 +59,7 @@ def _below(known: Sequence[Adapter], place: Path) -> Iterator[tuple[Path, str]]:
 def _projects(known: Sequence[Adapter], folders: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     for folder in folders:
         if engine := engine_of(known, folder):
-            yield folder, engine
+            yield folder, next(each.scheme.name for each in known if each.engine == engine)
 
 
 def _projects_notice(place: Path, projects: Sequence[tuple[Path, str]]) -> Text:
@@ -174,6 +174,13 @@ class Project(Struct, frozen=True):
         return f"{self.adapter.engine} {self.named}" if self.adapter else ""
 
     @property
+    def title(self) -> str:
+        """The engine and its version for people, such as `Acme 2021.3.6f1`; empty without one."""
+        if self.adapter is None:
+            return ""
+        return f"{self.adapter.scheme.name} {self.adapter.scheme.shown(self.named)}"
+
+    @property
     def adapter_info(self) -> AdapterInfo | None:
         """The adapter as editors get it in `ready`; None without an engine."""
         if self.adapter is None:
@@ -199,7 +206,7 @@ class Project(Struct, frozen=True):
             raise UserError(
                 text(
                     "The adapter for {engine} can't list the textures: {reason}.",
-                    engine=self.engine,
+                    engine=self.title,
                     reason=why,
                 )
             ) from error
@@ -273,7 +280,7 @@ def find(registry: Registry, root: Path) -> Project:
             notice = text(
                 "{adapter} failed to recognise a project of {engine}: {reason}.",
                 adapter=adapter.name,
-                engine=adapter.engine,
+                engine=adapter.scheme.name,
                 reason=why,
             )
             failed = True
@@ -358,11 +365,10 @@ def _unsupported(registry: Registry, engine: str, version: str) -> Text:
     own = [each for each in registry.adapters if each.engine == engine]
     oldest = min((lowest(each.versions) for each in own), default=Version("0"))
     return text(
-        "No adapter supports {engine} {version} (supported: {supported}), so only the files were checked. "
-        "Open the project in {engine} {oldest} or later.",
-        engine=engine,
-        version=version,
-        supported=[each.versions for each in own],
+        "No adapter supports {engine}, so only the files were checked. Open the project in {name} {oldest} "
+        "or later.",
+        engine=registry.engine_name(engine, version),
+        name=registry.engine_name(engine),
         oldest=oldest,
     )
 
@@ -374,7 +380,7 @@ def _several_error(root: Path, projects: Iterable[Project]) -> UserError:
             "`{root}` is a project of several engines ({engines}): which one is meant is unknown. Move each "
             "into a folder of its own.",
             root=root,
-            engines=join_list([project.engine for project in projects]),
+            engines=join_list([project.title for project in projects]),
         )
     )
 
@@ -431,7 +437,7 @@ def scope_notices(project: Project, files: Iterable[str]) -> list[AnyText]:
 
 def is_alone(project: Project) -> Project:
     """Returns the part without its engine, which ignores it: source art, for example."""
-    notice = ALONE.fill(engine=project.engine)
+    notice = ALONE.fill(engine=project.title)
     return Project(project.root, notice=notice, part=project.part, is_file=project.is_file)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from accel.text import AnyText, sentences, text
 from bridge.api import Adapter, AddonInstaller, AssetChange
@@ -19,10 +21,11 @@ from bridge.commands.run.plan import disabled_plugins
 from bridge.commands.terminal import say
 from bridge.core.access import LOCAL_ID
 from bridge.core.errors import UserError
+from bridge.core.versions import lowest
 from bridge.host import host
 from bridge.host.host import Registry
 from bridge.paths import Paths, daemon_command, quoted, record_start_command
-from bridge.store.addon_manifests import Difference, Manifest, Manifests, nearest
+from bridge.store.addon_manifests import Difference, Manifest, Manifests, nearest, save_copies
 from bridge.store.audit_log import AuditLog
 from bridge.store.roots import check_root, open_roots, resolved_root
 
@@ -58,7 +61,7 @@ def install(
     if remove and reference:
         raise click.UsageError(say(text("--remove and --reference exclude each other.")))
     registry = host.load()
-    if project is None and (found := _engine_of(registry, engine)):
+    if project is None and (found := _engine_of(registry, engine, removing=remove)):
         engine, project = found, Path(engine)
     if project is None:
         project = _choose_project(registry, engine)
@@ -69,8 +72,9 @@ def install(
             subject=str(project.resolve()),
             detail={"engine": engine.lower()},
         )
-        if not remove:
-            _warn_of_changes(registry, engine, project)
+        paths = Paths.find()
+        state = _state(registry, engine, project)
+        copies = _save_changed(paths, project, state.difference)
         if remove:
             changes = installer.remove(project)
         elif reference:
@@ -81,7 +85,6 @@ def install(
             changes = refer(project)
         else:
             changes = installer.install(project)
-        paths = Paths.find()
         if not remove:
             record_start_command(paths, daemon_command())
     except OSError as error:
@@ -93,6 +96,7 @@ def install(
             )
         ) from None
     _register(paths, project, remove=remove)
+    _tell_of_changes(state.difference, copies, remove=remove)
     if as_json:
         for change in changes:
             print_json(change)
@@ -100,7 +104,7 @@ def install(
     for change in changes if verbose else ():
         done = DONE.get(change.what, text("{what} {path}"))
         click.echo(say(done.fill(what=change.what, path=change.path)))
-    click.echo(say(_summary(changes, project, remove=remove)))
+    click.echo(say(_summary(changes, project, state, remove=remove)))
 
 
 def _register(paths: Paths, project: Path, *, remove: bool) -> None:
@@ -124,37 +128,68 @@ def _register(paths: Paths, project: Path, *, remove: bool) -> None:
         store.add(found, "install")
 
 
-def _warn_of_changes(registry: Registry, engine: str, project: Path) -> None:
-    """Says which files of an installed addon were changed, and stores the manifests of the present ones.
+class _State(Struct, frozen=True):
+    """A project's addon before the command."""
+
+    difference: Difference
+    """From the most similar version that is known."""
+    installed: bool | None
+    """Whether there is one; None if that is unknown."""
+
+
+def _state(registry: Registry, engine: str, project: Path) -> _State:
+    """Looks at the project's addon, and stores the manifests of the present ones.
 
     Raises OSError and UserError.
     """
     # It takes 33 ms to import, which an unknown engine need not cost.
-    from bridge.server.handshake import addon_of
+    from bridge.server.handshake import addon_of, referenced_addon
 
     stored = Manifests(Paths.find())
-    manifests = []
+    manifests: list[Manifest] = []
+    installed: bool | None = None
     for adapter in registry.adapters:
         addon = addon_of(adapter) if adapter.engine == engine.lower() else None
         if addon is not None and addon.files:
             stored.add(Manifest(adapter.name, addon.version, dict(addon.files), addon.sidecars))
             manifests += stored.all(adapter.name)
-    found = nearest(project, manifests)
-    if found.changed or found.missing:
-        files = Difference(found.changed, found.missing).text
-        show_notice(text("Files of the addon were changed and are replaced: {files}.", files=files))
+            is_there = any((project / file).exists() for file in addon.files)
+            installed = installed or is_there or bool(referenced_addon(adapter, project))
+    return _State(nearest(project, manifests), installed)
+
+
+def _save_changed(paths: Paths, project: Path, found: Difference) -> Path | None:
+    """Copies the addon's changed files, which are about to be lost; returns the folder. Raises OSError."""
+    folder = paths.data / "addons/replaced" / f"{project.resolve().name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return folder if save_copies(project, found.changed, folder) else None
+
+
+def _tell_of_changes(found: Difference, copies: Path | None, *, remove: bool) -> None:
+    """Says which files of the addon were lost, where copies are, and which files stay."""
+    if lost := Difference(found.changed, () if remove else found.missing):
+        said = (
+            text("Changed files of the addon were removed, too: {files}.", files=lost.text)
+            if remove
+            else text(
+                "Files of the addon that differed from what this PopBridge ships were replaced: {files}.",
+                files=lost.text,
+            )
+        )
+        where = text("Copies of the changed ones are in {folder}.", folder=copies) if copies else ""
+        show_notice(sentences((said, where)))
     if found.added:
         files = Difference(added=found.added).text
         show_notice(text("Files in the addon's folder aren't PopBridge's and stay: {files}.", files=files))
 
 
-def _summary(changes: Sequence[AssetChange], project: Path, *, remove: bool) -> AnyText:
+def _summary(changes: Sequence[AssetChange], project: Path, state: _State, *, remove: bool) -> AnyText:
     count = sum(change.what != "unchanged" for change in changes)
     if not count:
         return text("{project}: nothing to change.", project=project)
     if remove:
         return text("{project}: the addon is removed.", project=project)
-    if any(change.what == "created" for change in changes):
+    created = any(change.what == "created" for change in changes)
+    if created if state.installed is None else not state.installed:
         return text(
             "{project}: the addon is installed. Open the project to use it.",
             project=project,
@@ -171,8 +206,13 @@ def _choose_project(registry: Registry, engine: str) -> Path:
         raise _unknown_engine(registry, engine)
     listed = [project for installer in installers for project in installer.known_projects()][:MAX_LISTED]
     if not listed:
+        # Installers of plugins for 0.3.0 and older have no such attribute.
+        program = next((name for each in installers if (name := getattr(each, "project_list", ""))), "")
         raise UserError(
-            text("The {engine} editor's list has no project. Give a project's folder.", engine=engine)
+            text(
+                "{program} lists no project. Give a project's folder.",
+                program=program or registry.engine_name(engine.lower()),
+            )
         )
     if not sys.stdin.isatty():
         commands = [f"popbridge install {engine} {quoted(project)}" for project in listed]
@@ -183,7 +223,7 @@ def _choose_project(registry: Registry, engine: str) -> Path:
     return listed[chosen - 1]
 
 
-def _engine_of(registry: Registry, place: str) -> str:
+def _engine_of(registry: Registry, place: str, *, removing: bool) -> str:
     """Returns the engine of the project in the folder `place`; empty if it is none, or an engine's name.
 
     Raises UserError if it has projects of several engines.
@@ -191,15 +231,30 @@ def _engine_of(registry: Registry, place: str) -> str:
     if any(adapter.engine == place.lower() for adapter in registry.adapters) or not Path(place).is_dir():
         return ""
     engines = _engines(registry, Path(place))
-    if len(engines) > 1:
+    if len(engines) > 1 and removing:
         raise UserError(
             text(
                 "{project} has projects of several engines. Name one: {commands}",
                 project=place,
-                commands=[f"`popbridge install {engine} {quoted(Path(place))}`" for engine in engines],
+                commands=[
+                    f"`popbridge install {engine} {quoted(Path(place))} --remove`" for engine in engines
+                ],
             )
         )
+    if len(engines) > 1:
+        raise _several_error(registry, engines, Path(place))
     return engines[0] if engines else ""
+
+
+def _several_error(registry: Registry, engines: Sequence[str], project: Path) -> UserError:
+    """Returns the error for a folder of several engines, which audits refuse, too."""
+    return UserError(
+        text(
+            "{project} is a project of several engines ({engines}). Move each into a folder of its own.",
+            project=project,
+            engines=[registry.engine_name(engine) for engine in engines],
+        )
+    )
 
 
 def _engines(registry: Registry, project: Path) -> list[str]:
@@ -223,56 +278,78 @@ def find_installer(
     adapters = [adapter for adapter in registry.adapters if adapter.engine == engine.lower()]
     if not adapters:
         raise _unknown_engine(registry, engine)
+    name = adapters[0].scheme.name
     installers = [each for adapter in adapters if (each := adapter.installer) is not None]
     if not installers:
-        raise _without_addon(adapters, engine, project, removing=removing)
+        raise _without_addon(adapters, name, project, removing=removing)
     if not project.is_dir():
-        raise _not_a_folder(engine, project)
+        raise _not_a_folder(name, project)
     version_text = _version_text(installers, project)
     if version_text is None:
         near = _nearby(adapters, project)
         if not near:
             raise UserError(
                 text(
-                    "{project} isn't a {engine} project. Give the folder of a {engine} project.",
+                    "No {engine} project is in {project}. Give the folder of one.",
                     project=project,
-                    engine=engine,
+                    engine=name,
                 )
             )
         raise UserError(
             text(
-                "{project} isn't a {engine} project. Projects nearby: {folders}.",
+                "No {engine} project is in {project}. Projects nearby: {folders}.",
                 project=project,
-                engine=engine,
+                engine=name,
                 folders=near,
             )
         )
     if not removing and len(engines := _engines(registry, project)) > 1:
-        show_notice(
-            text(
-                "{project} has projects of several engines ({engines}). Keep each in a folder of its own.",
-                project=project,
-                engines=engines,
-            )
-        )
+        raise _several_error(registry, engines, project)
     version = adapters[0].scheme.parse(version_text)
     installer = next((each for each in installers if each.serves(version)), None)
     if installer is None and removing:
         return installers[0]
     if installer is None:
-        raise UserError(
-            text(
-                "{project} uses {engine} {version}, which no addon supports. Supported: {ranges}.",
-                project=project,
-                engine=engine,
-                version=version,
-                ranges=[f"{adapter.name} ({adapter.versions})" for adapter in adapters],
-            )
-        )
+        raise _unserved(registry, adapters, project, version_text)
     choice = None if removing else registry.choose(adapters[0].engine, version_text)
     if choice is not None and choice.notice:
         show_notice(choice.notice)
     return installer
+
+
+def _unserved(registry: Registry, adapters: Sequence[Adapter], project: Path, version_text: str) -> UserError:
+    """Returns the error for a version without an addon, although other versions have one."""
+    engine, scheme = adapters[0].engine, adapters[0].scheme
+    version = scheme.parse(version_text)
+    served = (lowest(each.versions) for each in adapters if each.installer is not None)
+    needed = min((each for each in served if each > version), default=None)
+    name = registry.engine_name(engine, version_text)
+    if needed is None:
+        return UserError(
+            text(
+                "{project} uses {engine}, for which there is no addon yet. Update PopBridge.",
+                project=project,
+                engine=name,
+            )
+        )
+    choice = registry.choose(engine, version_text)
+    audits = choice is not None and choice.adapter.project is not None
+    return UserError(
+        sentences(
+            (
+                text(
+                    "{project} uses {engine}; the addon needs {name} {version} or newer.",
+                    project=project,
+                    engine=name,
+                    name=scheme.name,
+                    version=needed,
+                ),
+                text("`popbridge audit {project}` works without it.", project=quoted(project))
+                if audits
+                else "",
+            )
+        )
+    )
 
 
 def _unknown_engine(registry: Registry, engine: str) -> UserError:
@@ -308,7 +385,9 @@ def _without_addon(adapters: Sequence[Adapter], engine: str, project: Path, *, r
 def _not_a_folder(engine: str, project: Path) -> UserError:
     return UserError(
         text(
-            "{project} isn't a folder. Give the folder of a {engine} project.", project=project, engine=engine
+            "{project} isn't a folder. Give the folder of your {engine} project.",
+            project=project,
+            engine=engine,
         )
     )
 

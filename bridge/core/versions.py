@@ -25,30 +25,52 @@ class VersionScheme(Struct, frozen=True):
     """Name of the engine, for errors."""
     stages: Mapping[str, str]
     """PEP 440 segments by engine stage; empty if the engine only has releases."""
+    title: str = ""
+    """The engine's name as people write it; without it, `engine`."""
+    example: str = "4.2.1"
+    """A version of the engine, for errors."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name, for people."""
+        return self.title or self.engine
 
     def parse(self, version: str) -> Version:
         """Parses `version`, ignoring what follows the stage, such as build numbers and hashes.
 
         Raises UserError if it isn't a version.
         """
+        release, _, segment, number = self._parts(version)
+        return Version(f"{release}{segment}{(number or '0') if segment else ''}")
+
+    def shown(self, version: str) -> str:
+        """Returns `version` as the engine writes it, without build numbers, hashes and a release's stage.
+
+        Raises UserError if it isn't a version.
+        """
+        release, stage, segment, _ = self._parts(version)
+        return f"{release}{stage}" if segment else release
+
+    def _parts(self, version: str) -> tuple[str, str, str, str]:
+        """Returns the numbers, the stage as it is written, and its segment and number, empty without one."""
         words = "|".join(sorted(map(re.escape, self.stages), key=len, reverse=True))
         found = re.match(
             # A stage ends with its number or the word; the `f` of `-final` isn't a stage.
-            rf"\s*v?(\d{{1,9}}(?:\.\d{{1,9}}){{1,3}})(?:[.\-]?({words})(?:(\d{{1,9}})|(?![A-Za-z])))?",
+            rf"\s*v?(\d{{1,9}}(?:\.\d{{1,9}}){{1,3}})([.\-]?({words})(?:(\d{{1,9}})|(?![A-Za-z])))?",
             version,
             re.ASCII,
         )
         if found is None:
             raise UserError(
                 text(
-                    "{version} is not a valid {engine} version; expected one like 4.2.1.",
+                    "{version} is not a valid {engine} version; expected one like {example}.",
                     version=repr(version),
-                    engine=self.engine,
+                    engine=self.name,
+                    example=self.example,
                 )
             )
-        release, stage, number = found.groups()
-        segment = self.stages[stage] if stage else ""
-        return Version(f"{release}{segment}{(number or '0') if segment else ''}")
+        release, stage, word, number = found.groups()
+        return release, stage or "", self.stages[word] if word else "", number or ""
 
 
 class Ranged(Protocol):
@@ -78,41 +100,42 @@ def contains(versions: str, version: Version) -> bool:
     return SpecifierSet(versions).contains(_as_release(version), prereleases=True)
 
 
-def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Choice[Candidate] | None:
+def choose(
+    candidates: Iterable[Candidate], engine: str, version: Version, name: str = ""
+) -> Choice[Candidate] | None:
     """Returns the candidate whose range contains `version`; else, with a notice, the one that reads it as an
     older version or the newest older one; else None.
 
+    The notice calls the engine with its version `name`, such as `Acme 2020.3.18f1`.
     The ranges must not overlap, which the plugin host checks.
     """
     own = [c for c in candidates if c.engine == engine]
+    # The scheme's segments, such as .post1, are no engine's.
+    name = name or f"{engine} {version if version.post is None else version.base_version}"
     for candidate in own:
         if contains(candidate.versions, version):
             return Choice(candidate, exact=True)
     for candidate in own:
         if reads_older(candidate, version):
             notice = text(
-                "{name} supports {engine} {versions} and also reads {version}, which is older and untested.",
-                name=candidate.name,
-                engine=engine,
-                versions=candidate.versions,
-                # The scheme's segments, such as .post1, are no engine's.
-                version=version.base_version,
+                "{engine} is older than the versions that PopBridge is tested with; it is read like {like}.",
+                engine=name,
+                like=lowest(candidate.versions),
             )
             return Choice(candidate, exact=False, notice=notice)
     older = [c for c in own if lowest(c.versions) <= _as_release(version)]
     if not older:
         return None
     newest = max(older, key=lambda c: lowest(c.versions))
-    notice = text(
-        "{newest} supports {engine} {versions} and is used for {version}. Update PopBridge if "
-        "something looks wrong.",
-        engine=engine,
-        # As above: `7000.0.0` instead of `7000.0.0.post1`.
-        version=version if version.post is None else version.base_version,
-        newest=newest.name,
-        versions=newest.versions,
+    template = (
+        text(
+            "{engine} is newer than the versions that PopBridge is tested with; it is read like {like}. "
+            "Update PopBridge if something looks wrong."
+        )
+        if is_newer(own, engine, version)
+        else text("PopBridge isn't tested with {engine}, which is read like {like}.")
     )
-    return Choice(newest, exact=False, notice=notice)
+    return Choice(newest, exact=False, notice=template.fill(engine=name, like=lowest(newest.versions)))
 
 
 def is_newer(candidates: Iterable[Ranged], engine: str, version: Version) -> bool:

@@ -14,6 +14,7 @@ from bridge.core.errors import UserError
 log = logging.getLogger(__name__)
 
 Level = Literal["ok", "warning", "error"]
+UPDATE = text("Update PopBridge: `git pull` and `python -m pip install .` in its clone.")
 
 
 class Check(Struct, frozen=True):

@@ -94,7 +94,10 @@ def connection(paths: Paths, registry: Registry, seen: Sequence[Check] = ()) -> 
                 theirs=version,
                 ours=__version__,
             ),
-            text("Update the older one with `pip install --upgrade popbridge`, then restart the daemon."),
+            text(
+                "Update the older one with `git pull` and `python -m pip install .` in PopBridge's clone, "
+                "then restart the daemon."
+            ),
         )
     elif status is None:
         yield Check(

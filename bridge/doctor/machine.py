@@ -18,7 +18,7 @@ from accel.text import AnyText, plural, text
 from bridge import __version__
 from bridge.core.errors import UserError
 from bridge.core.settings import Settings, resolve
-from bridge.doctor.check import Check, Level, Results, Step
+from bridge.doctor.check import UPDATE, Check, Level, Results, Step
 from bridge.host.host import Registry
 from bridge.host.plugin_policy import read_settings_file
 from bridge.paths import Paths, quoted
@@ -284,7 +284,7 @@ def database(paths: Paths) -> Results:
                 name,
                 "error",
                 text("{file} was written by a newer PopBridge.", file=file),
-                text("Update PopBridge with `pip install --upgrade popbridge`."),
+                UPDATE,
             )
         else:
             yield Check(name, "ok", text("{file} is intact.", file=file))

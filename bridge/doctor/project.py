@@ -9,17 +9,18 @@ from pathlib import Path
 
 from accel.text import AnyText, plural, text
 from bridge.api import Adapter, Addon, TextureAsset
-from bridge.audit.project import Project, engine_of, find
+from bridge.audit.project import Project, engine_of, find, read_only_notices
 from bridge.core.access import LOCAL_ID
 from bridge.core.errors import UserError
-from bridge.doctor.check import Check, Results, Step
+from bridge.core.versions import is_newer, lowest
+from bridge.doctor.check import UPDATE, Check, Results, Step
 from bridge.doctor.machine import settings_of
 from bridge.host.host import Registry
 from bridge.paths import Paths, quoted
 from bridge.project import config
 from bridge.project.files import is_lfs_pointer, is_read_only
 from bridge.server.handshake import addon_of, referenced_addon
-from bridge.store.addon_manifests import Manifest, Manifests, compare
+from bridge.store.addon_manifests import Difference, Manifest, Manifests, compare
 from bridge.store.database import open_readonly
 from bridge.store.roots import RootStore, is_covered, resolved_root, root_refusal
 
@@ -48,7 +49,11 @@ def engine(root: Path, registry: Registry) -> Results:
         yield Check(
             name,
             "error",
-            text("{root} is a project of several engines ({engines}).", root=root, engines=sorted(several)),
+            text(
+                "{root} is a project of several engines ({engines}).",
+                root=root,
+                engines=[registry.engine_name(each) for each in sorted(several)],
+            ),
             text("Move each project into a folder of its own."),
         )
         return
@@ -56,9 +61,7 @@ def engine(root: Path, registry: Registry) -> Results:
     if found.adapter is None:
         remedy = text("Give the folder that you open in the engine's editor.")
         if several:
-            remedy = text(
-                "Update PopBridge with `pip install --upgrade popbridge`, or use a supported version."
-            )
+            remedy = text("Use a version of the engine that PopBridge supports.")
         yield Check(
             name,
             "error",
@@ -66,17 +69,27 @@ def engine(root: Path, registry: Registry) -> Results:
             remedy,
         )
     elif found.notice:
-        yield Check(
-            name, "warning", found.notice, text("Update PopBridge with `pip install --upgrade popbridge`.")
-        )
+        yield Check(name, "warning", found.notice, _other_version(registry, found, found.adapter))
     else:
         yield Check(
             name,
             "ok",
             text(
-                "{engine}, served by the adapter {adapter}.", engine=found.engine, adapter=found.adapter.name
+                "{engine}, served by the adapter {adapter}.", engine=found.title, adapter=found.adapter.name
             ),
         )
+
+
+def _other_version(registry: Registry, found: Project, adapter: Adapter) -> AnyText:
+    """Returns what to do about a version that PopBridge isn't tested with."""
+    own = [each for each in registry.adapters if each.engine == adapter.engine]
+    if found.version is not None and is_newer(own, adapter.engine, found.version):
+        return UPDATE
+    return text(
+        "Audits work; the editor addon needs {engine} {version} or newer.",
+        engine=adapter.scheme.name,
+        version=min(lowest(each.versions) for each in own),
+    )
 
 
 def addon(root: Path, paths: Paths, registry: Registry) -> Results:
@@ -86,23 +99,32 @@ def addon(root: Path, paths: Paths, registry: Registry) -> Results:
         return
     own, installer = addon_of(found.adapter), found.adapter.installer
     if own is None or not own.files:
-        yield Check(name, "ok", text("{engine} has no editor addon.", engine=found.adapter.engine))
+        yield Check(name, "ok", text("{engine} has no editor addon.", engine=found.adapter.scheme.name))
         return
     if installer is not None and not installer.serves(found.version):
-        yield Check(name, "ok", text("{engine} has no editor addon.", engine=found.engine))
+        yield Check(name, "ok", text("{engine} has no editor addon.", engine=found.title))
         return
     install = f"popbridge install {found.adapter.engine} {quoted(root)}"
     difference = compare(root, _manifest(found.adapter, own))
     missing = len(difference.missing) == len(own.files)
     reference = referenced_addon(found.adapter, root) if missing else ""
     # Installers of plugins for 0.3.0 and older have no such method.
-    look = getattr(installer, "fault", None) if not missing or reference else None
-    fault: AnyText = look(root) if look is not None else ""
-    if fault:
+    look = getattr(installer, "fault", None)
+    fault: AnyText = ""
+    try:
+        fault = look(root) if look is not None else ""
+    except UserError as error:
+        yield Check(
+            "project.addon-loaded", "error", error.text, text("Then run `{install}`.", install=install)
+        )
+        if missing:
+            return
+    # It is also at fault where it isn't installed.
+    if fault and (reference or not missing):
         yield Check(
             "project.addon-loaded",
             "error",
-            text("{engine} doesn't load the editor addon: {fault}.", engine=found.engine, fault=fault),
+            text("{engine} doesn't load the editor addon: {fault}.", engine=found.title, fault=fault),
             text("Run `{install}` and reopen the project.", install=install),
         )
     if reference:
@@ -118,18 +140,38 @@ def addon(root: Path, paths: Paths, registry: Registry) -> Results:
         yield Check(
             name, "ok", text("The editor addon {version} is installed and unchanged.", version=own.version)
         )
-    elif older := _version(root, paths, found.adapter.name):
+    elif (older := _version(root, paths, found.adapter.name)) == own.version:
+        yield Check(
+            name,
+            "warning",
+            text("The editor addon is an older {version} than PopBridge has.", version=own.version),
+            text("Run `{install}` and reopen the project.", install=install),
+        )
+    elif older:
         yield Check(
             name,
             "warning",
             text("The editor addon is {theirs}, but PopBridge has {ours}.", theirs=older, ours=own.version),
             text("Run `{install}` and reopen the project.", install=install),
         )
+    elif difference.missing and not difference.changed:
+        yield Check(
+            name,
+            "error",
+            text(
+                "Files of the editor addon are missing: {files}.",
+                files=Difference(missing=difference.missing).text,
+            ),
+            text("Run `{install}` and reopen the project.", install=install),
+        )
     else:
         yield Check(
             name,
-            "error" if difference.missing else "warning",
-            text("Files of the editor addon are missing or were changed: {files}.", files=difference.text),
+            "warning",
+            text(
+                "The editor addon differs from the one that this PopBridge ships: {files}.",
+                files=difference.text,
+            ),
             text("Run `{install}` and reopen the project.", install=install),
         )
 
@@ -150,7 +192,7 @@ def editor(root: Path, registry: Registry) -> Results:
                 "ok",
                 text("The editor is {path}.", path=command[0])
                 if command
-                else text("No editor for {engine} was found; audits need none.", engine=found.engine),
+                else text("No editor for {engine} was found; audits need none.", engine=found.title),
             )
         return
     editors = found.adapter.batch_editor.find(root)
@@ -160,7 +202,7 @@ def editor(root: Path, registry: Registry) -> Results:
     yield Check(
         name,
         "warning",
-        text("No editor for {engine} was found on this machine.", engine=found.engine),
+        text("No editor for {engine} was found on this machine.", engine=found.title),
         text(
             "Install it, or name it: `popbridge audit --with-editor --editor PATH {root}`.", root=quoted(root)
         ),
@@ -272,8 +314,13 @@ def textures(root: Path, registry: Registry) -> Results:
     pointers = [asset.file for asset in seen if is_lfs_pointer(root / asset.file)]
     pointers += [each.settings for each in seen if each.settings and is_lfs_pointer(root / each.settings)]
     conflicts = [asset.file for asset in seen if asset.broken and asset.settings not in pointers]
+    # Whoever makes the files writable can't change these either: the adapter has another reason.
+    for notice in read_only_notices(found, seen):
+        yield Check("project.unchangeable", "ok", notice)
     protected = [
-        each.file for each in seen if each.read_only or (each.settings and is_read_only(root / each.settings))
+        each.file
+        for each in seen
+        if each.settings and not each.read_only and is_read_only(root / each.settings)
     ]
     if conflicts:
         yield Check(

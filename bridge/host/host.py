@@ -22,7 +22,7 @@ from bridge.api import Adapter, Advisor
 from bridge.core import versions
 from bridge.core.errors import BridgeError, UserError
 from bridge.core.settings import SETTINGS, Setting
-from bridge.core.versions import Choice
+from bridge.core.versions import Choice, VersionScheme
 from bridge.host import isolation
 from bridge.host.discovery import PluginRecord, Source, find_plugins
 from bridge.host.isolation import claim_text
@@ -214,13 +214,25 @@ class Registry(Struct, frozen=True):
 
     def version(self, engine: str, text: str) -> Version | None:
         """Parses an engine version; None for an engine without an adapter. Raises UserError."""
-        scheme = next((adapter.scheme for adapter in self.adapters if adapter.engine == engine), None)
+        scheme = self._scheme(engine)
         return scheme.parse(text) if scheme else None
+
+    def engine_name(self, engine: str, version_text: str = "") -> str:
+        """Returns an engine's name for people, with its version if that is given. Raises UserError."""
+        scheme = self._scheme(engine)
+        if scheme is None:
+            return f"{engine} {version_text}".rstrip()
+        return f"{scheme.name} {scheme.shown(version_text)}" if version_text else scheme.name
+
+    def _scheme(self, engine: str) -> VersionScheme | None:
+        return next((adapter.scheme for adapter in self.adapters if adapter.engine == engine), None)
 
     def choose(self, engine: str, version_text: str) -> Choice[Adapter] | None:
         """Returns the adapter for a version as the engine prints it; None without one. Raises UserError."""
         version = self.version(engine, version_text)
-        return versions.choose(self.adapters, engine, version) if version is not None else None
+        if version is None:
+            return None
+        return versions.choose(self.adapters, engine, version, self.engine_name(engine, version_text))
 
 
 def load(

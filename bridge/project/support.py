@@ -123,6 +123,9 @@ class PixelSource(Protocol):
 class AddonInstaller(Protocol):
     """Installs an editor addon into projects, through their files."""
 
+    project_list: AnyText = ""
+    """The program whose list `known_projects` reads, for people; empty if it is the engine's editor."""
+
     def project_version(self, project: Path) -> str | None:
         """Returns the engine version, like `ProjectSupport.project_version`."""
 

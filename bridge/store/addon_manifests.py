@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 from msgspec import Struct
 
-from accel.atomic_file import make_private_folder
+from accel.atomic_file import make_private_folder, replace_file
 from accel.text import AnyText, text
 from bridge.core.errors import UserError
 from bridge.core.text import printable
@@ -88,9 +88,15 @@ class Manifests:
 
     def add(self, manifest: Manifest) -> None:
         """Signs and stores a manifest, unless it is known. Raises OSError and UserError."""
-        if self.find(manifest.adapter, manifest.version) == manifest:
+        known = self.find(manifest.adapter, manifest.version)
+        if known == manifest:
             return
         make_private_folder(self._folder)
+        if known is not None:
+            # Of another commit, which projects may still have; it sorts after that of this one.
+            file = self._file(manifest.adapter, manifest.version)
+            number = hashlib.sha256(msgspec.json.encode(known)).hexdigest()[:16]
+            replace_file(file, file.with_name(f"{file.stem}_{number}.json"))
         content = msgspec.json.encode(manifest)
         signed = _Signed(msgspec.Raw(content), self._sign(content))
         write_private(self._file(manifest.adapter, manifest.version), msgspec.json.encode(signed))
@@ -166,6 +172,24 @@ def difference(project: Path, version: str, manifests: Sequence[Manifest]) -> Di
     if not found or any(not compare(project, other) for other in manifests if other is not claimed[0]):
         return Difference()
     return found
+
+
+def save_copies(project: Path, paths: Sequence[str], folder: Path) -> list[str]:
+    """Copies files of a project to the same paths in `folder`; returns the paths of those that it could read.
+
+    Only this user can read the copies. Raises OSError if one can't be written.
+    """
+    done = []
+    for path in paths:
+        try:
+            content = _read(project, path)
+        except OSError:
+            # A link or a device, of which nothing is lost.
+            continue
+        make_private_folder((folder / path).parent)
+        write_private(folder / path, content)
+        done.append(path)
+    return done
 
 
 def nearest(project: Path, manifests: Sequence[Manifest]) -> Difference:

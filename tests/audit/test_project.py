@@ -12,6 +12,7 @@ import pytest
 from bridge.audit.project import SOME_UNSET, UNSET, find, projects_below
 from bridge.audit.report_html import pages
 from bridge.core.errors import UserError
+from bridge.core.versions import VersionScheme
 from bridge.host import host
 from tests.audit.conftest import put
 from tests.messages import in_chinese
@@ -49,7 +50,8 @@ def test_an_older_version_is_read_by_the_nearest_adapter_with_a_notice(
 ) -> None:
     (tmp_path / "project.godot").write_text(config, encoding="utf-8")
     found = find(registry, tmp_path)
-    assert found.adapter is not None and found.notice.values["name"] == found.adapter.name == adapter
+    assert found.adapter is not None and found.adapter.name == adapter and not found.exact
+    assert found.title == found.notice.values["engine"]
 
 
 def write(project: Path, file: str, content: str) -> None:
@@ -70,9 +72,9 @@ UNITY = "ProjectSettings/ProjectVersion.txt"
             "godot4",
             "5.1",
         ),
-        (UNITY, "m_EditorVersion: 6000.9.1f1\n", "unity6_3", "6000.9.1"),
+        (UNITY, "m_EditorVersion: 6000.9.1f1\n", "unity6_3", "6000.9.1f1"),
         (UNITY, "m_EditorVersion: 7000.0.0a5\n", "unity6_3", "7000.0.0a5"),
-        (UNITY, "m_EditorVersion: 7000.0.3f1\n", "unity6_3", "7000.0.3"),
+        (UNITY, "m_EditorVersion: 7000.0.3f1\n", "unity6_3", "7000.0.3f1"),
     ],
 )
 def test_a_version_above_all_ranges_gets_the_newest_adapter_and_a_notice(
@@ -81,7 +83,7 @@ def test_a_version_above_all_ranges_gets_the_newest_adapter_and_a_notice(
     write(tmp_path, file, content)
     found = find(registry, tmp_path)
     assert found.adapter is not None and found.adapter.name == adapter and not found.exact
-    assert (str(found.notice.values["version"]), found.notice.values["newest"]) == (version, adapter)
+    assert found.title == found.notice.values["engine"] and found.title.endswith(f" {version}")
 
 
 def test_a_version_that_nothing_serves_is_audited_as_files_and_says_what_is_served(
@@ -90,24 +92,23 @@ def test_a_version_that_nothing_serves_is_audited_as_files_and_says_what_is_serv
     write(tmp_path, UNITY, "m_EditorVersion: 4.7.2f1\n")
     write(tmp_path, "a.png", "png")
     found = find(registry, tmp_path)
-    assert found.engine == "" and found.notice.values["version"] == "4.7.2f1"
+    assert found.engine == "" and found.notice.values["engine"] == "Unity 4.7.2f1"
     assert str(found.notice.values["oldest"]) == "2021.3"
-    assert found.notice.values["supported"][0] == ">=2021.3,<2022.1"
     assert [asset.file for asset in found.textures()] == ["a.png"]
 
 
 def test_a_folder_of_two_engines_is_an_error_that_names_both(tmp_path: Path, registry: host.Registry) -> None:
     write(tmp_path, UNITY, "m_EditorVersion: 6000.0.76f1\n")
     write(tmp_path, "project.godot", "config_version=5\n")
-    with pytest.raises(UserError, match=r"godot 4.*unity 6000\.0\.76f1"):
+    with pytest.raises(UserError, match=r"Godot 4.*Unity 6000\.0\.76f1"):
         find(registry, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        (".", "projects of godot (games/one, games/two)."),
-        ("games", "projects of godot (one, two)."),
+        (".", "projects of Godot (games/one, games/two)."),
+        ("games", "projects of Godot (one, two)."),
         ("games/one", ""),
         ("other", ""),
     ],
@@ -126,8 +127,8 @@ def test_a_folder_above_a_project_says_where_that_is(
 @pytest.mark.parametrize(
     ("folders", "says"),
     [
-        (["a.godot"], "a project of godot (a.godot)."),
-        (["a.godot", "b.acme"], "projects (a.godot: godot, b.acme: acme)."),
+        (["a.godot"], "a project of Godot (a.godot)."),
+        (["a.godot", "b.acme"], "projects (a.godot: Godot, b.acme: acme)."),
         ([f"{at}.acme" for at in range(5)], "projects of acme (0.acme, 1.acme, 2.acme, 2 more)."),
     ],
 )
@@ -147,6 +148,7 @@ class Acme:
 
     def __init__(self, engine: str) -> None:
         self.engine = engine
+        self.scheme = VersionScheme(engine, {}, title="Godot" if engine == "godot" else "")
         self.project = self
 
     def project_version(self, project: Path) -> str | None:
@@ -249,7 +251,7 @@ async def test_an_adapter_that_cannot_list_its_textures_says_so(
     project: Callable[..., Path], run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge_godot.import_file.textures", fail)
-    with pytest.raises(UserError, match=r"godot 4\.6 can't list the textures: ZeroDivision"):
+    with pytest.raises(UserError, match=r"Godot 4\.6 can't list the textures: ZeroDivision"):
         await run(project())
 
 

@@ -245,7 +245,7 @@ async def test_a_part_of_a_project_that_nothing_serves_is_audited_as_files_and_s
     put(game, "art/a.png", "albedo")
     told = await run(game / part)
     assert (told.engine, told.part, told.kinds) == ("", part, {"albedo": 1})
-    assert told.notices[1].values["version"] == "2.1"
+    assert told.notices[1].values["engine"] == "Godot 2.1"
 
 
 class TestFilesAlone:

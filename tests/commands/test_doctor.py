@@ -6,6 +6,7 @@ import datetime
 import http.server
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -401,8 +402,41 @@ class TestProject:
         (found,) = checks(str(castle))[1]["project.addon"]
         assert found["status"] == "warning" and script.name in found["found"]
         assert "popbridge install godot" in found["remedy"]
+        popbridge("install", "godot", str(castle))
         script.unlink()
         assert status(checks(str(castle))[1], "project.addon") == "error"
+
+    def test_an_addon_of_an_older_commit_with_the_same_version(
+        self, checks: Any, popbridge: Any, castle: Path
+    ) -> None:
+        assert popbridge("install", "godot", str(castle))[0] == 0
+        (current,) = (each for each in Manifests(Paths.find()).all("godot4"))
+        script = next((castle / "addons").rglob("*.gd"))
+        script.write_text("# of another commit\n", "utf-8")
+        files = {**current.files, script.relative_to(castle).as_posix(): digest(script.read_bytes())}
+        Manifests(Paths.find()).add(Manifest("godot4", current.version, files))
+        # Another project gets the new one.
+        Manifests(Paths.find()).add(current)
+        assert Manifests(Paths.find()).find("godot4", current.version) == current
+        (found,) = checks(str(castle))[1]["project.addon"]
+        assert found["status"] == "warning" and current.version in found["found"]
+        assert script.name not in found["found"]
+        # It isn't edited.
+        assert popbridge("install", "godot", str(castle))[::2] == (0, "")
+
+    @pytest.mark.parametrize("installed", [False, True])
+    def test_a_merged_package_manifest(
+        self, checks: Any, popbridge: Any, tmp_path: Path, installed: bool
+    ) -> None:
+        root = unity_game(tmp_path / "unity", only=["none"])
+        if installed:
+            assert popbridge("install", "unity", str(root))[0] == 0
+        (root / "Packages").mkdir(exist_ok=True)
+        (root / "Packages/manifest.json").write_text("{\n" + CONFLICT + "}", "utf-8")
+        code, found = checks(str(root))
+        (line,) = found["project.addon-loaded"]
+        assert code == 1 and line["status"] == "error" and "manifest.json" in line["found"]
+        assert ("project.addon" in found) is installed
 
     def test_the_addon_of_another_version(self, checks: Any, popbridge: Any, castle: Path) -> None:
         assert popbridge("install", "godot", str(castle))[0] == 0
@@ -468,7 +502,7 @@ class TestProject:
         unity_game(castle, only=["none"])
         (found,) = checks(str(castle))[1]["project.engine"]
         assert found["status"] == "error"
-        assert "godot, unity" in found["found"] and found["remedy"]
+        assert "Godot, Unity" in found["found"] and found["remedy"]
 
     def test_conflicts_pointers_and_write_protection(self, checks: Any, castle: Path) -> None:
         add_texture(castle, "merged.png", settings=IMPORT + CONFLICT)
@@ -487,6 +521,39 @@ class TestProject:
         ):
             (line,) = found[f"project.{name}"]
             assert line["status"] == level and file in line["found"]
+
+    def test_settings_that_only_the_engine_can_change_arent_checked_out(
+        self, checks: Any, tmp_path: Path
+    ) -> None:
+        root = unity_game(tmp_path / "unity")
+        metas = sorted((root / "Assets").rglob("*.png.meta"))
+        content = metas[0].read_text("utf-8")
+        metas[0].write_text(
+            re.sub(r"(TextureImporter:\n.*?serializedVersion: )\d+", r"\g<1>2", content, flags=re.S), "utf-8"
+        )
+        metas[0].chmod(0o444)
+        found = checks(str(root))[1]
+        assert status(found, "project.unchangeable") == "ok" and "project.protected" not in found
+        assert metas[0].name in found["project.unchangeable"][0]["found"]
+        metas[1].chmod(0o444)
+        found = checks(str(root))[1]
+        assert metas[1].stem in found["project.protected"][0]["found"]
+        assert metas[0].stem not in found["project.protected"][0]["found"]
+        for meta in metas[:2]:
+            meta.chmod(0o644)
+
+    @pytest.mark.parametrize(
+        ("version", "shown", "newer"), [("2020.3.18f1", "2021.3", False), ("7000.0.0f1", "6000.3", True)]
+    )
+    def test_only_a_newer_version_needs_a_newer_popbridge(
+        self, checks: Any, tmp_path: Path, version: str, shown: str, newer: bool
+    ) -> None:
+        root = unity_game(tmp_path / "unity", only=["none"])
+        (root / "ProjectSettings/ProjectVersion.txt").write_text(f"m_EditorVersion: {version}\n", "utf-8")
+        (found,) = checks(str(root))[1]["project.engine"]
+        assert found["status"] == "warning" and f"Unity {version}" in found["found"]
+        assert shown in found["found"] and ("git pull" in found["remedy"]) is newer
+        assert "--upgrade" not in found["remedy"]
 
     def test_a_merged_meta(self, checks: Any, tmp_path: Path) -> None:
         root = unity_game(tmp_path / "unity")

@@ -163,7 +163,7 @@ class Story:
             assert (chosen.engine, chosen.range) == (adapter.engine, adapter.versions)
             assert chosen.exact == self.case.exact
             notice = editor.client.ready.notice
-            assert (notice is UNSET) if self.case.exact else (adapter.name in str(notice))
+            assert (notice is UNSET) if self.case.exact else (str(lowest(adapter.versions)) in str(notice))
         if "files" in self.case.checks:
             with self._check("files"):
                 self._files(project)

@@ -95,8 +95,10 @@ def test_a_version_that_nothing_is_made_for_gets_the_newest_older_adapter_and_a_
     choice = choose([OLD, CAPPED, OTHER], "acme", Version(version))
     assert choice is not None
     assert (choice.adapter.name, choice.exact) == (name, False)
-    assert version in choice.notice
-    assert name in choice.notice
+    values = choice.notice.values  # type: ignore[union-attr]
+    assert (
+        values["engine"] == f"acme {version}" and str(values["like"]) == {"old": "3.5", "capped": "4.2"}[name]
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,38 @@ def test_a_version_is_newer_if_no_range_begins_above_it(version: str, newer: boo
 
 def test_the_notice_names_a_release_without_the_segments_of_its_scheme() -> None:
     choice = choose([OLD], "acme", Version("9.1.post3"))
-    assert choice is not None and str(choice.notice.values["version"]) == "9.1"  # type: ignore[union-attr]
+    assert choice is not None and choice.notice.values["engine"] == "acme 9.1"  # type: ignore[union-attr]
+    named = choose([OLD], "acme", Version("9.1.post3"), "Acme 9.1f3")
+    assert named is not None and named.notice.values["engine"] == "Acme 9.1f3"  # type: ignore[union-attr]
+
+
+def test_newer_versions_between_ranges_and_older_ones_have_their_own_notices() -> None:
+    notices = {
+        str(choice.notice).replace(version, "")
+        for version in ("5.0", "3.8", "4.0")
+        if (choice := choose([OLD, READER], "acme", Version(version))) is not None
+    }
+    assert len(notices) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("v4.2.1", "4.2.1"),
+        ("4.2-rc2.custom", "4.2-rc2"),
+        ("4.2.1.final.abc", "4.2.1"),
+        ("4.2.dev", "4.2.dev"),
+    ],
+)
+def test_a_version_is_shown_as_the_engine_writes_it(text: str, shown: str) -> None:
+    assert SCHEME.shown(text) == shown
+
+
+def test_an_engine_has_a_name_and_an_example_for_people() -> None:
+    titled = VersionScheme("acme", {}, title="Acme Engine", example="7.1f1")
+    assert (SCHEME.name, titled.name) == ("acme", "Acme Engine")
+    with pytest.raises(UserError, match=r"Acme Engine.*7\.1f1"):
+        titled.parse("x")
 
 
 def test_an_engine_that_is_too_old_or_unknown_gets_none() -> None:

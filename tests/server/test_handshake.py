@@ -233,4 +233,4 @@ async def test_an_engine_older_than_all_adapters_is_told_so(file: ConnectionFile
 async def test_an_engine_newer_than_all_adapters_is_served_by_the_newest(file: ConnectionFile) -> None:
     async with session(file, engine={"name": "fake", "version": "4.0"}) as wire:
         assert wire.ready["adapter"]["exact"] is False
-        assert "fake2" in wire.ready["notice"]
+        assert "fake 4.0" in wire.ready["notice"]

@@ -217,7 +217,7 @@ def test_a_project_of_an_older_unity_is_read_and_says_so(tmp_path: Path) -> None
     assert [finding["code"] for finding in told["files"][0]["findings"]] == ["normal_as_color"]
     (tmp_path / "game/ProjectSettings/ProjectVersion.txt").write_text("m_EditorVersion: 4.7.2f1\n")
     told = report(tmp_path / "game", tmp_path)
-    assert told["engine"] is None and "No adapter supports unity 4.7.2f1" in told["notice"]
+    assert told["engine"] is None and "No adapter supports Unity 4.7.2f1" in told["notice"]
 
 
 def test_settings_that_were_merged_are_told_and_left_alone(tmp_path: Path) -> None:

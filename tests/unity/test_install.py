@@ -16,6 +16,7 @@ import pytest
 from packaging.version import Version
 
 from bridge.api import AssetChange, ProjectFolder, UserError
+from bridge.paths import Paths
 from bridge_unity import support
 from bridge_unity.package_manifest import PackageManifest
 from bridge_unity.plugin import Unity2022
@@ -333,7 +334,9 @@ class TestBadInput:
         (project / "ProjectSettings/ProjectVersion.txt").write_text(f"m_EditorVersion: {version}\n", "utf-8")
         before = tree(project)
         code, _, err = popbridge("install", "unity", str(project))
-        assert code == 2 and one_line(err) and version.rpartition("f")[0] in err
+        assert code == 2 and one_line(err) and f"Unity {version}" in err and "2021.3 " in err
+        assert not any(mark in err for mark in (">=", ".post", "unity2021"))
+        assert "popbridge audit" in err
         assert tree(project) == before
 
     @pytest.mark.parametrize("version", ["2021.3.45f1", "6000.3.2f1", "6000.5.0b4", "7000.0.0a1"])
@@ -348,6 +351,39 @@ class TestBadInput:
         (tmp_path / "package.json").write_text('{"name": "a.b", "unity": "2021.3"}', "utf-8")
         code, _, err = popbridge("install", "unity", str(tmp_path))
         assert code == 2 and one_line(err) and list(tree(tmp_path)) == ["package.json"]
+
+    def test_edited_files_are_kept_elsewhere_and_own_ones_stay(self, popbridge: Any, project: Path) -> None:
+        popbridge("install", "unity", str(project))
+        edited, own = project / PACKAGE / "Editor/EditorBridge.cs", project / PACKAGE / "Editor/Own.cs"
+        for flags in ([], ["--remove"]):
+            popbridge("install", "unity", str(project))
+            edited.write_text(f"// edited {flags}", "utf-8")
+            own.write_text("// own", "utf-8")
+            code, _, err = popbridge("install", "unity", str(project), *flags)
+            assert code == 0 and edited.name in err and own.name in err
+            (folder,) = (
+                each for each in (Paths.find().data / "addons/replaced").iterdir() if str(each) in err
+            )
+            copy = folder / edited.relative_to(project)
+            assert copy.read_text("utf-8") == f"// edited {flags}"
+            if os.name == "posix":
+                assert copy.stat().st_mode & 0o077 == folder.stat().st_mode & 0o077 == 0
+            assert own.read_text("utf-8") == "// own"
+            own.unlink()
+            assert edited.exists() is not bool(flags)
+            for each in folder.rglob("*.cs"):
+                each.unlink()
+        assert not popbridge("install", "unity", str(project))[2]
+
+    def test_the_first_reference_is_an_installation_and_the_next_an_update(
+        self, popbridge: Any, project: Path
+    ) -> None:
+        first = popbridge("install", "unity", str(project), "--reference")[1]
+        popbridge("install", "unity", str(project), "--remove")
+        assert popbridge("install", "unity", str(project))[1] == first
+        popbridge("install", "unity", str(project), "--remove")
+        popbridge("install", "unity", str(project), "--reference")
+        assert popbridge("install", "unity", str(project))[1] != first
 
     def test_half_a_package_is_told_and_completed(self, popbridge: Any, project: Path) -> None:
         UnityInstaller().install(project)

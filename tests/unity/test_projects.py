@@ -45,6 +45,7 @@ def test_the_project_names_its_version(tmp_path: Path, text: str, version: str) 
     [
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "names no version"),
         ("<<<<<<< ours\nm_EditorVersion: 2020.3.1f1\n=======\nm_EditorVersion: 2020.3.2f1\n", "names two"),
+        ("m_EditorVersion: <<<<<<< HEAD\nm_EditorVersionWithRevision: 2020.3.1f1\n", "names no version"),
     ],
 )
 def test_a_version_that_cant_be_told_is_said(tmp_path: Path, text: str, says: str) -> None:

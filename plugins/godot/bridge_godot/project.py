@@ -14,7 +14,9 @@ from bridge.api import ProjectFolder, UserError, VersionScheme, text
 from bridge_godot.config_file import ConfigFile, Raw, parse, render
 
 SCHEME = VersionScheme(
-    engine="godot", stages={"dev": ".dev", "alpha": "a", "beta": "b", "rc": "rc", "stable": ""}
+    engine="godot",
+    stages={"dev": ".dev", "alpha": "a", "beta": "b", "rc": "rc", "stable": ""},
+    title="Godot",
 )
 """Godot's version strings, such as `4.2.1.stable.official.b09f793f5`; dev < alpha < beta < rc < stable."""
 

@@ -32,7 +32,7 @@ PROJECT_FOLDERS = frozenset({"Assets", "ProjectSettings"})
 """Subfolders by which a folder is a project."""
 
 _GAMMA = re.compile(r"^  m_ActiveColorSpace: 0\s*$", re.MULTILINE)
-_VERSION = re.compile(r"^m_EditorVersion:[ \t]*(\S+)", re.MULTILINE)
+_VERSION = re.compile(r"^m_EditorVersion:[ \t]*(\d+\.\d\S*)", re.MULTILINE)
 
 
 def version(folder: Path) -> str | None:

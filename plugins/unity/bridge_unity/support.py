@@ -61,6 +61,8 @@ class _Record(msgspec.Struct, frozen=True):
 class UnityInstaller(AddonInstaller):
     """Installs the package, for all versions."""
 
+    project_list = "Unity Hub"
+
     def project_version(self, project: Path) -> str | None:
         return projects.version(project)
 

@@ -15,7 +15,12 @@ from bridge.api import AnyText, Remark, VersionScheme, plural, text
 from bridge_unity.importer_settings import DISPLAY_NAMES, FORMATS, platforms
 
 # f and p are releases (f1 < f2 < p1), which PEP 440 can only express as post-releases.
-SCHEME = VersionScheme(engine="unity", stages={"a": "a", "b": "b", "f": ".post", "p": ".post1000"})
+SCHEME = VersionScheme(
+    engine="unity",
+    stages={"a": "a", "b": "b", "f": ".post", "p": ".post1000"},
+    title="Unity",
+    example="2022.3.62f1",
+)
 """Unity's version strings, such as `2022.3.62f1` or `6000.5.0b4`: alpha < beta < final < patch."""
 
 SIGNED = frozenset(name for name in FORMATS.values() if name.endswith("_SIGNED"))

@@ -2,4 +2,4 @@
 
 from bridge.api import VersionScheme
 
-SCHEME = VersionScheme(engine="unreal", stages={"preview": "rc"})
+SCHEME = VersionScheme(engine="unreal", stages={"preview": "rc"}, title="Unreal", example="5.4.4")

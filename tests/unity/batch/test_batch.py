@@ -173,6 +173,15 @@ class TestFailures:
         log = next(each for each in err.split() if each.endswith("editor.log.")).rstrip(".")
         assert "-executeMethod" in Path(log).read_text("utf-8")
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="POSIX programs and modes")
+    def test_another_program_is_asked_about(self, audit: Any, project: Path, tmp_path: Path) -> None:
+        code, out, err = audit(project, Path(shutil.which("true") or ""))
+        assert (code, out) == (2, "") and one_line(err) and "exit code 0" in err and "editor.log" not in err
+        script = tmp_path / "env.sh"
+        script.write_text("#!/bin/sh\n", "utf-8")
+        code, out, err = audit(project, script)
+        assert (code, out) == (2, "") and one_line(err) and f"chmod +x {script}" in err
+
     def test_one_that_hangs_is_ended_with_all_that_it_started(
         self, audit: Any, fake: Path, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
