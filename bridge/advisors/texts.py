@@ -308,7 +308,9 @@ EXPLANATIONS: Mapping[str, Explanation] = {
     ),
     "normal_directx": Explanation(
         text("DirectX normal map that needs a flip."),
-        text("No import setting covers it: flip green in the material."),
+        text(
+            "No import setting covers it: flip green in the file, as with `popbridge run image.normal_flip`."
+        ),
     ),
     "color_as_normal": Explanation(text("Imported as a normal map but isn't one."), text("Blue is lost.")),
     "color_as_linear": Explanation(text("Colour texture imported as linear."), text("Looks washed out.")),

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from accel.text import AnyText, sentences, text
 from bridge.advisors.findings import ERROR
 from bridge.api import ProjectSupport, TextureAsset
-from bridge.audit.project import Project, find
+from bridge.audit.project import PROTECTED, Project, find
 from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import STORE_UNAVAILABLE, UserError
 from bridge.core.messages import Command, Error, Result
@@ -72,6 +72,8 @@ def fix(project: Project, report: Report, database: Path) -> None:
             )
             done = _write(store, report.receipt, project.root, project.support, guarded, files)
         _sort_out(rows, done)
+    # Each refused texture says so itself.
+    report.notices = [each for each in report.notices if getattr(each, "id", "") != PROTECTED.id]
     report.rows.sort(key=lambda row: (-row.rank, row.file))
 
 

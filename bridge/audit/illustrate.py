@@ -97,11 +97,14 @@ async def _embed_lit(
     async def one(row: Row) -> None:
         before, after = candidates[row.file]
         row.lit = None
-        # Light may show nothing where a distance does.
-        for scene in ("auto", "far") if before.get("mipmaps") != after.get("mipmaps") else ("auto",):
+        # Light may show nothing where a distance does, which only says something if the fix adds mipmaps.
+        mipmaps = before.get("mipmaps") != after.get("mipmaps")
+        for scene in ("auto", "far") if mipmaps else ("auto",):
             params = {"kind": row.kind, "before": before, "after": after, "scene": scene, **fixed}
             found = await store.get(f"{LIT_PREFIX}{scene}\0", row.file, row.content, params)
             drawn = str(found[0].get("scene")) if found else ""
+            if drawn == "far" and mipmaps and not after.get("mipmaps"):
+                continue
             inverted = drawn == "lit" and before.get("normal_convention") != after.get("normal_convention")
             least = LEAST_RELIEF if inverted else LEAST_DIFFERENCES.get(drawn, 1.0)
             if found and found[0].get("difference", 0.0) >= least:

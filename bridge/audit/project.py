@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from packaging.version import Version
 
-from accel.text import AnyText, Text, plural, text
+from accel.text import AnyText, Text, plural, sentences, text
 from bridge.advisors import advice
 from bridge.advisors.texts import join_list
 from bridge.api import Adapter, OptionLabel, ProjectSupport, TextureAsset, TextureUses, walk
@@ -311,6 +311,13 @@ def find(registry: Registry, root: Path) -> Project:
     return Project(root, notice=DISABLED.fill(names=disabled) if disabled else "", failed=bool(disabled))
 
 
+def check_recognised(project: Project) -> None:
+    """Raises UserError, with the notice that may say why, unless an adapter supports the project."""
+    if project.support is None:
+        problem = text("`{root}` is not in a project of a known engine.", root=project.root)
+        raise UserError(sentences((problem, project.notice)) if project.notice else problem)
+
+
 def unimported_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
     """Returns a notice about textures that weren't imported yet, whose settings can't be checked.
 
@@ -394,7 +401,10 @@ def _files(root: Path, part: str) -> Iterator[TextureAsset]:
 
 ONLY = text("Only this part of the project was checked: {part}.")
 NOTHING = text("It contains no textures, or all are ignored.")
-ALONE = text("{engine} imports no textures there, so only the files were checked.")
+ALONE = text(
+    "No textures there are part of the game: {engine} doesn't import them, or uses them in its editor only. "
+    "Only the files were checked."
+)
 
 
 def scope_name(registry: Registry, text: str, *, loose: bool = False) -> Project:

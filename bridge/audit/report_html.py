@@ -69,6 +69,7 @@ WORDS: Mapping[str, Text] = {
     "compare": text("Before and after"),
     "now": text("Now"),
     "after": text("After the fix"),
+    "fixed_short": text("After"),
     "changes": text("Changes"),
     "import_file": text("Import file"),
     "copy_lines": text("Copy lines"),
@@ -119,6 +120,7 @@ SHORTCUTS: Sequence[tuple[Sequence[str], Text]] = (
 )
 SCORE = text("{good} of {count}")
 CHECKED = plural("{n} texture", "{n} textures", 1)
+NOT_EXAMINED = plural("{n} texture couldn't be examined", "{n} textures couldn't be examined", 1)
 CACHED = text("{count} from the cache")
 SECONDS = text("{seconds} s")
 HAVE_FINDINGS = text("{count} of {total} textures have findings")
@@ -133,6 +135,8 @@ REVERT = text("undoes these fixes.")
 NO_PICTURES = text("Textures without a picture: {count}; the page would be too large.")
 NO_LIT = text("Textures without a preview of the fix: {count}; the page would be too large.")
 
+LEAST_SAVED = 0.005
+"""Share of the GPU memory that fixes must free or cost to be shown beside it."""
 PROBLEM_ROWS = 60
 """Rows of a problem in which its card looks for pictures."""
 CHUNK = 50
@@ -141,7 +145,7 @@ MAX_GROUPS, MAX_NAMES, MAX_IGNORED = 100, 6, 200
 MAX_EVIDENCE = 12
 SCENE_OF = {
     "normal_convention": "lit", "normal_as_color": "lit", "color_as_normal": "lit", "data_as_srgb": "lit",
-    "color_as_linear": "lit", "no_mipmaps": "far", "ui_mipmaps": "far", "uncompressed": "detail",
+    "color_as_linear": "lit", "no_mipmaps": "far", "uncompressed": "detail",
     "pixel_art_blocks": "detail", "lossy_data": "detail",
 }  # fmt: skip
 """What shows a finding; a picture of another finding of the texture would mislead."""
@@ -168,7 +172,8 @@ def pages(report: Report, locale: str) -> Iterator[str]:
             notices=[printable(line) for line in notices(report, locale)],
             words=found.words(),
             score=_score(report),
-            score_text=found.say(SCORE, good=report.well_imported, count=report.textures),
+            score_text=found.say(SCORE, good=report.well_imported, count=report.judged),
+            score_omitted=found.unjudged(),
             **found.memory(),
             **found.command(),
             clean=found.clean(),
@@ -193,8 +198,8 @@ def pages(report: Report, locale: str) -> Iterator[str]:
 
 
 def _score(report: Report) -> int:
-    """Returns the share of well imported textures in percent; 100 only if all are."""
-    return report.well_imported * 100 // max(report.textures, 1)
+    """Returns the share of well imported textures in percent of those examined; 100 only if all are."""
+    return report.well_imported * 100 // max(report.judged, 1)
 
 
 def _base64(data: bytes) -> str:
@@ -270,14 +275,20 @@ class _Page:
             if each
         ]
 
+    def unjudged(self) -> str:
+        """Returns how many textures the score leaves out; empty for none."""
+        omitted = self._report.textures - self._report.judged
+        return translate(NOT_EXAMINED.fill(n=omitted), self._locale) if omitted else ""
+
     def memory(self) -> dict[str, Any]:
         report, saved = self._report, self._report.saved
         after = report.memory - saved
         now = bytes_text(report.memory)
-        changed = self.say(FREES if saved > 0 else COSTS, size=bytes_text(abs(saved))) if saved else ""
+        if abs(saved) < LEAST_SAVED * report.memory or not saved:
+            return {"memory_text": now, "memory_change": "", "memory_share": 100}
         return {
-            "memory_text": f"{now} → {bytes_text(after)}" if saved else now,
-            "memory_change": changed,
+            "memory_text": f"{now} → {bytes_text(after)}",
+            "memory_change": self.say(FREES if saved > 0 else COSTS, size=bytes_text(abs(saved))),
             "memory_share": round(100 * min(after / report.memory, 1), 2) if report.memory else 100,
         }
 

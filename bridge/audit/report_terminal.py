@@ -94,8 +94,8 @@ def _body(report: Report, locale: str, limit: int, width: int) -> Iterator[Rende
     shown = _shares([len(problem.found) for problem in (*problems, *mended)], limit)
     for problem, level, count in zip((*problems, *mended), levels, shown, strict=True):
         yield from _problem(problem, level, count, options, locale, width)
-    if omitted := sum(len(problem.found) for problem in (*problems, *mended)) - sum(shown):
-        yield Text(say("left_out", locale, count=omitted), "dim")
+    if sum(len(problem.found) for problem in (*problems, *mended)) > sum(shown):
+        yield Text(say("show_all", locale), "dim")
     yield from _groups(report.groups, limit, locale)
     if problems or mended or report.groups:
         yield Text("")

@@ -290,11 +290,22 @@ class Report(Struct, kw_only=True):
         return self.rows if self.shown is None else self.shown
 
     @property
+    def judged(self) -> int:
+        """The number of textures that could be examined."""
+        return max(self.textures - len(self._unseen_files), 0)
+
+    @property
     def well_imported(self) -> int:
-        """The number of examined textures without an error or a warning."""
+        """The number of these without an error or a warning."""
+        unseen = self._unseen_files
         # A texture that is missing wasn't examined.
-        bad = sum(row.rank >= WARNING and row.exists for row in self.rows)
-        return max(self.textures - bad, 0)
+        bad = sum(row.rank >= WARNING and row.exists and row.file not in unseen for row in self.rows)
+        return max(self.judged - bad, 0)
+
+    @property
+    def _unseen_files(self) -> set[str]:
+        # Folders are no textures.
+        return {file for file, issue in self.unseen if issue.code != "unlisted"}
 
     @property
     def unlisted(self) -> int:

@@ -40,6 +40,7 @@ TEXTS = {
     ),
     "unlisted_issues": text("Not listed: {count}; --severity note lists all."),
     "fixable": text("--fix resolves {count}."),
+    "show_all": text("--limit 0, --html FILE and --json FILE show all."),
     "left_out": text("… {count} more; --limit 0, --html FILE and --json FILE show all"),
     "severity": text("severity"),
     "file": text("file"),

@@ -82,6 +82,11 @@ def default_locale() -> str:
     show_default=True,
     help="Time after which the editor is ended.",
 )
+@click.option(
+    "--require-project",
+    is_flag=True,
+    help="Fail (exit code 2) if PROJECT is of no known engine, as CI should.",
+)
 @click.option("--statistics", is_flag=True, help="Print only counts: findings, files and memory by code.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Lines shown; 0 is all.")
 @click.option(
@@ -94,7 +99,7 @@ def audit(
     place: str, fix: bool, html: str | None, json: str | None, sarif: str | None, baseline: str | None,
     update_baseline: bool, lists_all: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool,
     statistics: bool, limit: int, locale: str, workers: int | None, quiet: bool, with_editor: bool,
-    editor: str | None, editor_timeout: float,
+    editor: str | None, editor_timeout: float, require_project: bool,
 ) -> int:  # fmt: skip
     """Check the textures of a project, folder or file.
 
@@ -126,6 +131,7 @@ def audit(
         with_editor=with_editor,
         editor=editor,
         editor_timeout_s=editor_timeout,
+        require_project=require_project,
     )
     # It needs numpy and pyvips, which `--help` and completion do without.
     from bridge.commands.audit_run import run_audit

@@ -36,7 +36,7 @@ from bridge.audit.audit import Plan, ProgressCallbacks, add_pictures, fix_until_
 from bridge.audit.editor_run import editor_report
 from bridge.audit.editor_textures import EditorTextures
 from bridge.audit.examine import Cache
-from bridge.audit.project import Project, option_labels, scope_name
+from bridge.audit.project import Project, check_recognised, option_labels, scope_name
 from bridge.audit.results import Report, Row
 from bridge.commands.options import NEVER, STDOUT, AuditOptions, read_settings
 from bridge.commands.terminal import explain_error, say, screen_width
@@ -62,6 +62,8 @@ def run_audit(options: AuditOptions) -> int:
     _check_files(options)
     registry = host.load()
     project = scope_name(registry, options.place)
+    if options.require_project:
+        check_recognised(project)
     _check_links(project.root, options)
     if options.fix and project.support is not None:
         fix.check_nameable(project.root)

@@ -57,6 +57,8 @@ class AuditOptions(Struct, frozen=True):
     editor: str | None = None
     """The editor's program; None to search it."""
     editor_timeout_s: float = 1800
+    require_project: bool = False
+    """Whether a folder that is no project of a known engine is an error."""
 
 
 class RunOptions(Struct, frozen=True):

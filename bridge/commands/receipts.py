@@ -15,7 +15,7 @@ from msgspec import MsgspecError
 from accel.text import Text, text
 from bridge.client.client import Client
 from bridge.commands.options import as_json, print_json
-from bridge.commands.terminal import is_narrow, paragraphs, say, table
+from bridge.commands.terminal import fold_words, is_narrow, paragraphs, say, table
 from bridge.core.errors import RequestError, UserError
 from bridge.core.revert import error_text
 from bridge.core.text import printable, value_text
@@ -38,7 +38,9 @@ HEADS = {
 }
 
 MAX_FILES = 8
-"""Number of files of a change that the table names."""
+"""Number of files, and of errors, of a change that the table names."""
+ERROR_WIDTH = 80
+"""Columns to which errors are folded."""
 
 
 @click.command()
@@ -249,14 +251,19 @@ def _what(receipt: Receipt) -> str:
         printable(f"{asset_path(path)}: {_changes(before.get(path, {}), options)}")
         for path, options in after.items()
     ]
-    if len(lines) > MAX_FILES:
-        lines[MAX_FILES:] = [
-            say(text("... and {count} more; --json shows all", count=len(lines) - MAX_FILES))
-        ]
     errors = [
         printable(say(text("error: {error}", error=_problem(problem)))) for problem in _maps(receipt.errors)
     ]
-    return "\n".join([*lines, *errors]) or receipt.command
+    # Also in a file, where a sentence would make the table as wide as itself.
+    folded = [fold_words(line, 2, ERROR_WIDTH, break_long_words=False) for line in _first(errors)]
+    return "\n".join([*_first(lines), *folded]) or receipt.command
+
+
+def _first(lines: list[str]) -> list[str]:
+    more = len(lines) - MAX_FILES
+    if more <= 0:
+        return lines
+    return [*lines[:MAX_FILES], say(text("... and {count} more; --json shows all", count=more))]
 
 
 def _problem(problem: Mapping[str, Any]) -> str:

@@ -132,9 +132,20 @@ def paragraphs(rows: Iterable[tuple[str, str]]) -> None:
 
 def wrap(text: str, indent: int) -> str:
     """Wraps one line of text to the screen; further lines begin with `indent` spaces."""
+    return fold_words(text, indent, screen_width())
+
+
+def fold_words(text: str, indent: int, width: int, *, break_long_words: bool = True) -> str:
+    """Wraps one line of text to `width` columns; further lines begin with `indent` spaces."""
     if _WIDE.search(text):
-        return fold(text, indent, screen_width())
-    return textwrap.fill(text, screen_width(), subsequent_indent=" " * indent, break_on_hyphens=False)
+        return fold(text, indent, width)
+    return textwrap.fill(
+        text,
+        width,
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+        break_long_words=break_long_words,
+    )
 
 
 def fold(text: str, indent: int, width: int) -> str:

@@ -268,6 +268,18 @@ class TestFilesAlone:
         assert told.notices[0] == "Only this part of the project was checked: Source~."
         assert told.notices[1].id == ALONE.id
 
+    @pytest.mark.parametrize("part", ["Assets/Editor", "Packages/com.acme", "Packages/com.acme/Editor/Icons"])
+    async def test_pictures_of_the_editor_are_no_part_of_the_game(
+        self, tmp_path: Path, run: Any, part: str
+    ) -> None:
+        root = unity_game(tmp_path / "unity", only=["none"])
+        for folder in ("Assets/Editor", "Packages/com.acme/Editor/Icons"):
+            unity_texture(root, f"{folder}/icon.png").write_text("albedo", encoding="utf-8")
+        assert (await run(root)).textures == 0
+        told = await run(root / part)
+        assert (told.engine, told.textures, told.kinds) == ("", 1, {"albedo": 1})
+        assert told.notices[1].id == ALONE.id
+
     async def test_a_file_too(self, art: Path, run: Any) -> None:
         assert [row.file for row in (await run(art / "rock.psd")).rows] == ["Source~/rock.psd"]
 

@@ -125,6 +125,41 @@ def test_textures_are_found_by_words_kind_severity_and_folder(opened: Any) -> No
     assert len(page.run(SHOWN)) == 9
 
 
+def test_pictures_of_a_fix_are_labelled_and_small_savings_have_no_bar(opened: Any) -> None:
+    report = project()
+    page = opened(report)
+    labels = "[...document.querySelectorAll('.pc')].map(each => each.querySelectorAll('.state').length)"
+    assert page.run(labels) == [2, 0, 0]
+    assert page.run("[...document.querySelectorAll('.state')].every(each => each.textContent)")
+    bars = "document.querySelectorAll('.meter').length + document.querySelectorAll('.memory .chip').length"
+    assert page.run(bars) == 2
+    report.memory *= 1000
+    assert opened(report).run(bars) == 0
+
+
+def test_textures_without_a_picture_do_not_take_those_of_others(opened: Any) -> None:
+    report = project()
+    report.rows = [Row("a.png", "", [Issue("lfs_pointer", 2, "lfs_pointer")], size=130), report.rows[0]]
+    page = opened(report)
+    pictured = (
+        "[...document.querySelectorAll('[data-at]')].filter(e => e.querySelector('.pic img')).map(e => "
+    )
+    assert page.run(pictured + "e.querySelector('.nm').textContent)") == ["rock_0.png"]
+
+
+def test_the_score_leaves_out_textures_that_could_not_be_examined(opened: Any) -> None:
+    report = project()
+    score = "document.querySelector('.ring')?.getAttribute('aria-label') ?? ''"
+    assert opened(report).run(score) == "40%"
+    pointers = [Row(f"{at}.png", "", [Issue("lfs_pointer", 2, "lfs_pointer")], size=130) for at in range(90)]
+    report.rows += pointers
+    report.textures += 90
+    report.unseen = [(each.file, each.issues[0]) for each in pointers]
+    assert opened(report).run(score) == "40%"
+    report.rows, report.textures = pointers, 90
+    assert opened(report).run(score) == ""
+
+
 def test_the_table_is_sorted_by_its_heads(opened: Any) -> None:
     page = opened(project(12))
     page.press("g")

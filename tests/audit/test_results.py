@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.advisors.findings import Finding
-from bridge.audit.results import NOT_APPLIED, Fix, Issue, Report, Row, problems_of
+from bridge.audit.results import NOT_APPLIED, UNSEEN, Fix, Issue, Report, Row, problems_of
 from bridge.core.textures import TextureIntent
 
 
@@ -47,4 +47,13 @@ def test_the_score_counts_textures_without_errors_and_warnings() -> None:
     # It isn't among the textures that were examined.
     rows.append(Row("d", "d", [issue("x", 2)]))
     report = Report(name="", root="", engine="", rows=rows, textures=10)
-    assert report.well_imported == 8
+    assert (report.well_imported, report.judged) == (8, 10)
+
+
+def test_files_that_could_not_be_examined_are_not_in_the_score() -> None:
+    pointers = [Row(name, name, [issue("lfs_pointer", 2)], size=130) for name in "defg"]
+    rows = [row("a", issue("x", 2)), *pointers, Row("folder", "folder", [issue("unlisted", 2)])]
+    unseen = [(each.file, one) for each in rows for one in each.issues if one.code in UNSEEN]
+    # The baseline ignores that one.
+    report = Report(name="", root="", engine="", rows=rows[:-2] + rows[-1:], textures=10, unseen=unseen)
+    assert (report.well_imported, report.judged) == (5, 6)

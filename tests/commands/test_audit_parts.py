@@ -134,3 +134,24 @@ def test_an_engines_own_path_is_understood_in_the_project(
     code, out, _ = popbridge("audit", "res://walls", "--workers", "1", "--locale", "zh-CN")
     assert code == 1 and "：walls。" in out
     assert "walls/brick_albedo.png" in out and "rock_normal" not in out
+
+
+@pytest.mark.parametrize("named", ["empty", ".", "textures"])
+def test_a_build_fails_if_it_asks_for_a_project_and_there_is_none(
+    popbridge: Any, drawn: Path, tmp_path: Path, named: str
+) -> None:
+    shutil.copytree(drawn / "unity", tmp_path / "game")
+    for folder in ("empty", "textures"):
+        (tmp_path / folder).mkdir()
+    place = ["audit", str(tmp_path / named), "--workers", "1", "--fail-on", "never"]
+    assert popbridge(*place)[0] == 0
+    code, out, err = popbridge(*place, "--require-project")
+    assert (code, out) == (2, "") and one_line(err) and str(tmp_path / named) in err
+    # A game in a subfolder is named.
+    assert ("(game)" in err) == (named == ".")
+
+
+def test_a_project_and_its_parts_are_a_project(popbridge: Any, textures: Path) -> None:
+    for place in (textures, textures / "walls"):
+        code, _, err = popbridge("audit", str(place), "--require-project", "--fail-on", "never", "--quiet")
+        assert (code, err) == (0, "")

@@ -68,6 +68,13 @@ class TestReceipts:
         cells = "".join(line[30:].strip() for line in out.splitlines()[1:])
         assert path in cells and "…" not in out
 
+    def test_errors_are_folded_and_only_the_first_are_named(self, popbridge: Any, home: Path) -> None:
+        errors = [{"path": f"res://{at}.png", "message": "is locked; " * 20} for at in range(20)]
+        keep_receipt(home, ["res://a.png"], errors=errors)
+        out = popbridge("receipts")[1]
+        assert max(map(len, out.splitlines())) < 200 and "res://7.png" in out and "res://8.png" not in out
+        assert "12" in out.splitlines()[-1] and "--json" in out.splitlines()[-1]
+
     @pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])
     def test_on_a_very_narrow_screen_there_are_no_columns(
         self, popbridge: Any, receipt: int, monkeypatch: pytest.MonkeyPatch, locale: str

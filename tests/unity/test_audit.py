@@ -281,7 +281,7 @@ def test_settings_of_unity_5_are_judged_with_one_notice_and_never_fixed(tmp_path
     text = OLD_META.format(linear=0, external=0, form=-1, type=0, cube=0)
     settings.write_text(text, encoding="utf-8", newline="")
     told = report(project, tmp_path, "--fix")
-    assert "written by Unity 5.4 or older" in told["notice"]
+    assert "written by Unity 5.4 or older" in told["notice"] and "ForceReserializeAssets" in told["notice"]
     (only,) = told["files"]
     assert {finding["code"]: finding["fixable"] for finding in only["findings"]} == {"normal_as_color": False}
     assert settings.read_text(encoding="utf-8") == text

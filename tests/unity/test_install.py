@@ -99,7 +99,9 @@ class TestEmbedded:
         before = tree(project)
         done = UnityInstaller().install(project)
         assert set(tally(done)) == {"created"}
-        installed = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*") if path.is_file()}
+        own = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*") if path.is_file()}
+        installed = {name for name in own if not name.startswith("Tests")}
+        assert own > installed and not (project / PACKAGE / "Tests").exists()
         assert {change.path for change in done} == {f"{PACKAGE}/{name}" for name in (*installed, FILES)}
         assert set(tally(UnityInstaller().install(project))) == {"unchanged"}
         assert UnityInstaller().fault(project) == "" == UnityInstaller().reference(project)
@@ -116,13 +118,20 @@ class TestEmbedded:
         (folder / "Editor/Old").mkdir()
         (folder / "Editor/Old/Gone.cs").write_text("old", "utf-8")
         (folder / "Editor/Mine.cs").write_text("mine", "utf-8")
+        # 0.3.0 installed the tests, too.
+        (folder / "Tests").mkdir()
+        (folder / "Tests/JsonTests.cs").write_text("test", "utf-8")
         with (folder / FILES).open("a", encoding="utf-8") as listed:
-            listed.write("Editor/Old/Gone.cs\n../../Assets/x.txt\n/etc/hosts\nC:/x\n")
+            listed.write("Tests/JsonTests.cs\nEditor/Old/Gone.cs\n../../Assets/x.txt\n/etc/hosts\nC:/x\n")
         (project / "Assets/x.txt").write_text("x", "utf-8")
         done = {change.path: change.what for change in UnityInstaller().install(project)}
         assert done[f"{PACKAGE}/Editor/EditorBridge.cs"] == "updated"
         assert done[f"{PACKAGE}/Editor/Old/Gone.cs"] == "removed"
-        assert not (folder / "Editor/Old").exists() and (project / "Assets/x.txt").exists()
+        assert (
+            not (folder / "Editor/Old").exists()
+            and not (folder / "Tests").exists()
+            and (project / "Assets/x.txt").exists()
+        )
         UnityInstaller().remove(project)
         assert [path for path in tree(folder)] == ["Editor/Mine.cs"]
 

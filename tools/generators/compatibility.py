@@ -56,7 +56,7 @@ class Record(Struct):
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "head": "Engine|Audit without editor|Audit `--fix`|Popup, fix, undo in the editor|Tested with",
-        "yes": "✅ yes", "editor_only": "❌ in the editor only", "images": "⚠️ loose images only",
+        "yes": "✅ yes", "since": "✅ {version} and later", "editor_only": "❌ in the editor only", "images": "⚠️ loose images only",
         "partly": "⚠️ partly: pixels from source images only",
         "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
         "godot": "addon", "unity": "package", "unreal": "plugin", "and": ", ",
@@ -67,7 +67,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "zh": {
         "head": "引擎|脱机检查|检查 `--fix`|编辑器内弹窗、修复、撤销|测试方式",
-        "yes": "✅ 支持", "editor_only": "❌ 仅在编辑器中", "images": "⚠️ 仅零散图像",
+        "yes": "✅ 支持", "since": "✅ {version} 及以上", "editor_only": "❌ 仅在编辑器中", "images": "⚠️ 仅零散图像",
         "partly": "⚠️ 部分支持：像素仅取自源图像", "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
         "godot": "插件", "unity": "软件包", "unreal": "插件", "and": "、",
         "real": "✅ **真实编辑器** {versions}；{n} 个版本的模拟编辑器",
@@ -106,10 +106,14 @@ def matrix(language: str) -> str:
     record, words = read(), WORDS[language]
     rows: list[tuple[str, ...]] = []
     for engine, adapters in groupby(_adapters(), lambda adapter: adapter.engine):
-        for (cells, _), group in groupby(
+        for (cells, _), grouped in groupby(
             adapters, lambda one: (_cells(one, record, words), record.editors.get(one.name))
         ):
+            group = list(grouped)
             names = [adapter.name for adapter in group]
+            if cells[0] == words["yes"] and group[0].older_versions:
+                oldest = _shown(engine, str(lowest(group[0].older_versions)))
+                cells = (words["since"].format(version=oldest), *cells[1:])
             known = [one for one in record.simulated.values() if one.exact and one.adapter in names]
             shown = list(dict.fromkeys(_shown(engine, one.version) for one in known))
             span = shown[0] if len(shown) == 1 else f"{shown[0]}–{shown[-1]}"

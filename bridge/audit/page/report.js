@@ -35,7 +35,8 @@ function pictures(row) {
   if (!chunks.has(at)) {
     // An element grows until the next one begins.
     if (!element || (document.readyState === "loading" && !element.nextElementSibling)) return [];
-    chunks.set(at, element.textContent.trimStart().split("\n"));
+    // Lines of rows without pictures are empty.
+    chunks.set(at, element.textContent.replace(/^\n/, "").split("\n"));
   }
   return chunks.get(at)[row.at % data.chunk].split(" ");
 }
@@ -244,7 +245,7 @@ function cards() {
   const pair = problem => {
     const found = problem.rows.map(at => rows[at]);
     const lit = problem.scene && found.find(row => row.scene === problem.scene);
-    if (lit) return pictures(lit).slice(1).map(each => thumb(each, 40));
+    if (lit) return pictures(lit).slice(1).map((each, at) => h("span", { class: "state" }, thumb(each, 40), [words.now, words.fixed_short][at]));
     return found.filter(row => row.pictured).slice(0, 3).map(row => thumb(pictures(row)[0], 40));
   };
   replace(

@@ -35,7 +35,8 @@ BAKED = ("Lightmap", "DirectionalLightmap", "Shadowmask")
 MIN_SERIALIZED_VERSION = 4
 """Of Unity 5.5. Older files have other keys, which Unity translates."""
 OUTDATED = text(
-    "{path} was written by Unity 5.4 or older: change any of its settings in Unity and apply the change"
+    "{path} was written by Unity 5.4 or older. To rewrite all such files, call "
+    "`AssetDatabase.ForceReserializeAssets()` in an editor script (Unity 2017.3 or later)"
 )
 
 

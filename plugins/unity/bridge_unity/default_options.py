@@ -32,5 +32,7 @@ DEFAULT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "6000.1.0f1": _UNITY_2022,
     "6000.2.0f1": _UNITY_2022,
     "6000.3.14f1": _UNITY_2022,
+    "6000.5.9f1": _UNITY_2022,
+    "6000.7.0a1": _UNITY_2022,
 }
 """By version, as Unity prints it, oldest first."""

@@ -38,6 +38,7 @@ NAME = "com.popbridge.editor"
 PACKAGE = f"Packages/{NAME}"
 SOURCE = Path(__file__).parent / "editor" / NAME
 DESCRIPTION = projects.PACKAGE_FILE
+TESTS = ("Tests", "Tests.meta")
 FILES = ".popbridge-files.txt"
 """In the package's folder of a project: the files that PopBridge installed. Unity ignores hidden files."""
 FILES_HEAD = "# Installed by PopBridge, which leaves other files in this folder alone.\n"
@@ -191,7 +192,7 @@ class UnityInstaller(AddonInstaller):
 
 def package_files() -> dict[str, bytes]:
     """Returns the package's files as they are installed. Raises UserError if they are missing."""
-    paths = sorted(path for path in SOURCE.rglob("*") if path.is_file())
+    paths = sorted(path for path in SOURCE.rglob("*") if path.is_file() and not _is_test(path))
     # Git may have converted the line breaks on Windows.
     files = {path.relative_to(SOURCE).as_posix(): path.read_bytes().replace(b"\r\n", b"\n") for path in paths}
     if DESCRIPTION not in files:
@@ -201,6 +202,11 @@ def package_files() -> dict[str, bytes]:
             )
         )
     return files
+
+
+def _is_test(path: Path) -> bool:
+    """Whether a file belongs to the package's tests, which only those want who get it from Git."""
+    return path.relative_to(SOURCE).parts[0] in TESTS
 
 
 def addon() -> Addon | None:
