@@ -360,18 +360,18 @@ def verdict_text(found: Explanation) -> AnyText:
 
 
 def lines(found: Explanation) -> list[AnyText]:
-    """Returns the explanation as lines for a popup: verdict, evidence, findings and what would change it."""
-    result: list[AnyText] = [verdict_text(found)]
+    """Returns the explanation as lines for a popup: findings, verdict, evidence and what would change it."""
+    result: list[AnyText] = [
+        text("{severity}: {message}", severity=SEVERITIES[each.severity], message=each.message)
+        for each in found.findings
+        if each.severity is not None
+    ]
+    result.append(verdict_text(found))
     for heading, sign in ((text("For: {evidence}"), 1), (text("Against: {evidence}"), -1)):
         pieces = [each for each in found.evidence if each.weight and each.weight * sign > 0]
         if pieces:
             pieces.sort(key=lambda each: -abs(each.weight or 0.0))
             result.append(heading.fill(evidence=join_list(map(_piece, pieces))))
-    result += [
-        text("{severity}: {message}", severity=SEVERITIES[each.severity], message=each.message)
-        for each in found.findings
-        if each.severity is not None
-    ]
     return [*result, *found.changes]
 
 

@@ -177,7 +177,8 @@ def _outcome(
         if name in seen and (value is None or is_same(seen[name], value))
     }
     if len(done) == len(file.options) and not messages:
-        return Outcome(file, "done", texts.state(done))
+        changes = (texts.change(name, file.present.get(name), value) for name, value in done.items())
+        return Outcome(file, "done", " · ".join(changes))
     left = {name: value for name, value in file.options.items() if name not in done}
     unknown = {name: value for name, value in left.items() if name not in seen and not messages}
     refused = {name: value for name, value in left.items() if name not in unknown}
@@ -223,6 +224,7 @@ async def undo(context: Context, session: SessionView, applied: Applied, popup_i
         # That a change was undone before is an error only if it is so of all.
         errors = refused[-1:]
     partly = False
+    restored: list[str] = []
     for number, receipt in enumerate(sent, 1):
         try:
             answer = await context.receipt(receipt)
@@ -233,6 +235,7 @@ async def undo(context: Context, session: SessionView, applied: Applied, popup_i
             continue
         partly = partly or answer["state"] == "applied"
         errors += _errors(answer, session.locale)
+        restored += [str(entry.get("path", "")) for entry in _entries(answer.get("after"), "options")]
         await context.popup_progress(session, popup_id, number / len(sent))
     removed = len(applied.rules)
     try:
@@ -241,7 +244,9 @@ async def undo(context: Context, session: SessionView, applied: Applied, popup_i
         errors.append(("", translate(error.text, session.locale)))
         removed = 0
     # Each error once, also if all portions have it.
-    popup = undo_popup(list(dict.fromkeys(errors)), session.locale, partly=partly, rules=removed)
+    popup = undo_popup(
+        list(dict.fromkeys(errors)), session.locale, partly=partly, rules=removed, restored=restored
+    )
     await context.popup(session, _in_place_of(popup, popup_id), {}, textures=())
 
 

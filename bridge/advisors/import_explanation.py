@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from bridge.advisors.findings import Considered
 from bridge.advisors.import_batch import texture_reader
 from bridge.advisors.import_project import ContextReader
 from bridge.advisors.imported_assets import WANTED, Pixels, find_pixels, path_below, read_asset
+from bridge.advisors.texts import EXPLANATIONS
 from bridge.api import Context, RequestError, RunResult, SessionView, TextureIntent, UserError
 from bridge.core.errors import BAD_PARAMS, NOT_FOUND, UNSUPPORTED
 from bridge.core.textures import NO_USES
@@ -28,6 +30,7 @@ from bridge.project import config
 from bridge.project.config import ProjectFile
 
 EXPLAIN, PREVIEW = "texture.explain", "texture.preview_lit"
+TITLED = text("{title}: {message}")
 SHOWN = ("kind", "color_space", "normal_convention", "mipmaps", "compression")
 """The settings that change how a texture looks."""
 
@@ -111,11 +114,26 @@ async def explain_texture(
     value = {
         "file": file,
         **plain(found, session.locale),
-        "lines": [translate(line, session.locale) for line in lines(found)],
-        "not_raised": [f"{each.code}: {translate(each.message, session.locale)}" for each in not_raised],
+        "lines": [_begin(translate(line, session.locale)) for line in lines(found)],
+        "not_raised": [
+            translate(
+                TITLED.fill(title=_title(each.code, session.locale), message=each.message), session.locale
+            )
+            for each in not_raised
+        ],
     }
     fixes = [each.finding.intent for each in considered if each.finding and not each.finding.platforms]
     return RunResult(value, await _pictures(context, session, asset, pixels, found.judged_as, fixes))
+
+
+def _title(code: str, locale: str) -> str:
+    """Returns what a finding is called, without a full stop; the code itself without a title."""
+    return translate(EXPLANATIONS[code].title, locale).rstrip(".。") if code in EXPLANATIONS else code
+
+
+def _begin(line: str) -> str:
+    """Returns a sentence with a capital, unless it begins with a name such as `sRGB` or `rock_n`."""
+    return line[:1].upper() + line[1:] if re.match(r"[a-z]+[ ,:]", line) else line
 
 
 async def _find(

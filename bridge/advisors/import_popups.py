@@ -31,7 +31,7 @@ from bridge.advisors.naming import group_by_material
 from bridge.advisors.texts import TEXTS, evidence_text, finding_text, join_list, memory_text, say
 from bridge.api import Action, Popup, SessionView
 from bridge.core.text import join_sentences
-from bridge.host.observation import asset_path
+from bridge.host.observation import asset_name, asset_path
 from bridge.locale import translate
 from bridge.project import config
 
@@ -42,6 +42,13 @@ APPLIED = "texture.applied"
 SILENCED = "texture.silenced"
 """The kind of the popup that reports that the project isn't asked about any more."""
 RULES_REMOVED = plural("{n} rule was removed from `{file}`.", "{n} rules were removed from `{file}`.", 1)
+RESTORED = plural(
+    "The settings of {n} texture are as before: {textures}. What was found stays wrong; you aren't asked "
+    "about it again.",
+    "The settings of {n} textures are as before: {textures}. What was found stays wrong; you aren't asked "
+    "about it again.",
+    1,
+)
 MAX_FILES = 6
 """Files that a popup describes; the others are counted."""
 MAX_MEMBERS = 12
@@ -356,14 +363,31 @@ def pixels_gone_text(paths: Sequence[str]) -> AnyText:
     return TEXTS["pixels_gone_of"].fill(n=len(paths), textures=names)
 
 
-def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool, rules: int = 0) -> Popup:
+def restored_text(paths: Sequence[str]) -> AnyText:
+    """Returns which textures have the settings of before a fix; `paths` are the engine's names."""
+    names = [code(asset_name(path)) for path in paths[:MAX_FILES]]
+    shown = join_list([*names, "…"] if len(paths) > MAX_FILES else names)
+    return RESTORED.fill(n=len(paths), textures=shown)
+
+
+def undo_popup(
+    errors: Sequence[tuple[str, str]],
+    locale: str,
+    *,
+    partly: bool,
+    rules: int = 0,
+    restored: Sequence[str] = (),
+) -> Popup:
     """Reports that a change was undone, or the files that failed; `partly` if others were undone.
 
-    `rules` is the number of rules that were removed.
+    `rules` is the number of rules that were removed, `restored` are the paths of the textures whose settings
+    are as before.
     """
     removed = [translate(RULES_REMOVED.fill(n=rules, file=config.NAME), locale)] if rules else []
     if not errors:
-        return message_popup("undone", "\n".join(removed), locale, "info")
+        paths = list(dict.fromkeys(restored))
+        told = [translate(restored_text(paths), locale)] if paths else []
+        return message_popup("undone", "\n".join([*told, *removed]), locale, "info")
     title = "undo_partly" if partly or rules else "undo_failed"
     return message_popup(title, "\n".join([*_error_lines(errors, locale), *removed]), locale)
 

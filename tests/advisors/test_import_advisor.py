@@ -166,6 +166,7 @@ class TestAnswers:
         assert bench.options[path] == WRONG
         toast = bench.asking
         assert (toast.title, toast.severity, toast.present) == (title, "info", "toast")
+        assert f"`{path.rpartition('/')[2]}`" in toast.body
         await bench.imported(path)
         assert bench.shown[-1] is toast
 

@@ -376,7 +376,7 @@ class TestFollowing:
         assert [(row.title, row.status, row.checked) for row in card.items] == [
             ("floor_n.png", "failed", False), ("wall_n.png", "done", False),
         ]  # fmt: skip
-        assert card.items[0].detail.endswith(". read-only") and "normal_map: On" in card.items[1].detail
+        assert card.items[0].detail.endswith(". read-only") and "normal_map: Off → On" in card.items[1].detail
         assert bench.progress == [(asked.id, 1.0, say("progress", "en", done=1, count=2))]
 
     async def test_a_change_that_the_editor_observed_otherwise_is_told(
@@ -441,7 +441,10 @@ class TestFollowing:
         wanted = {"normal_map": "On", "srgb": "Off", "mipmaps": "On"}
         for key, names in told.items():
             key = "not_reported" if key == "not_set" and silent else key
-            options = " · ".join(f"{name}: {wanted[name]}" for name in wanted if name in names)
+            before = {
+                name: "" if key else f"{'On' if wanted[name] == 'Off' else 'Off'} → " for name in wanted
+            }
+            options = " · ".join(f"{name}: {before[name]}{wanted[name]}" for name in wanted if name in names)
             assert (say(key, "en", options=options) if key else options) in row.detail
 
     async def test_what_changed_meanwhile_is_kept_and_the_reason_given(self, bench: Bench) -> None:

@@ -87,6 +87,9 @@ def test_what_is_ticked_on_the_page_is_fixed(open_editor: Open, project: Path) -
     ask_about(editor, project)
     browser = browse(editor)
     (popup,) = browser.state(lambda each: each["popups"])["popups"]
+    assert {row["asset"] for group in popup["items"] for row in group["children"]} == {
+        ASSET.partition(".")[0]
+    }
     chosen = [leaf["id"] for leaf in leaves(popup["items"]) if leaf.get("checked")]
     assert chosen
     action = next(each for each in popup["actions"] if each.get("style") == "primary")
@@ -99,6 +102,28 @@ def test_what_is_ticked_on_the_page_is_fixed(open_editor: Open, project: Path) -
     assert result["replaces"] == popup["id"] and result["actions"]
 
 
+def _offers(state: dict[str, Any], action: str) -> bool:
+    idle = [popup for popup in state["popups"] if not popup.get("working")]
+    return any(each["id"] == action for popup in idle for each in popup["actions"])
+
+
+def test_after_an_undo_the_page_says_so_and_can_check_all(open_editor: Open, project: Path) -> None:
+    editor = open_editor("--browser")
+    ask_about(editor, project)
+    browser = browse(editor)
+    for action in ("apply", "undo", "ok"):
+        shown = browser.state(lambda each, wanted=action: _offers(each, wanted))
+        assert shown["undone"] is (action == "ok")
+        browser.order(do="answer", popup=shown["popups"][0]["id"], action=action)
+    assert browser.state(lambda each: not each["popups"])["undone"] is True
+    assert editor.properties()["srgb"] is True
+    # A texture that nobody has reported is found.
+    copy = "/Game/Textures/other.other"
+    editor.order("import", copy, str(project / NORMAL_MAP), "import", "")
+    browser.order(do="check")
+    assert browser.state(lambda each: each["popups"])["undone"] is False
+
+
 @pytest.mark.parametrize("outside", [False, True], ids=["file", "pixels"])
 def test_the_page_explains_a_texture_with_pictures(open_editor: Open, project: Path, outside: bool) -> None:
     editor = open_editor("--browser")
@@ -109,6 +134,11 @@ def test_the_page_explains_a_texture_with_pictures(open_editor: Open, project: P
     browser.order(do="why", path=path)
     reply = browser.state(lambda each: each["replies"])["replies"][path]
     assert reply["lines"] and not reply.get("error")
+    # What is wrong stands alone, not among the evidence.
+    assert reply["problems"] and all(
+        each["severity"] in ("error", "warning", "note") for each in reply["problems"]
+    )
+    assert not any(line.endswith(each["text"]) for line in reply["lines"] for each in reply["problems"])
     for digest in (reply["before"], reply["after"]):
         status, fields, content = browser.ask("GET", f"/picture/{digest}")
         assert status == 200 and fields["content-type"].startswith("image/") and len(content) > 100

@@ -7,11 +7,14 @@ import popbridge_protocol as protocol
 import unreal
 
 from popbridge_unreal import texts
+from popbridge_unreal.menu import textures_in
 from popbridge_unreal.page import Page
 from popbridge_unreal.texts import say
 
 NAME = "PopBridge"
 EXPLAIN = "texture.explain"
+UNDONE = "texture.undone"
+"""The kind of the popup that reports that a fix was undone."""
 MAX_TEXT = 2000
 """Characters of a dialog, which doesn't scroll."""
 MAX_REPLIES = 64
@@ -41,6 +44,7 @@ class Popups(object):
         self._questions = {}  # type: Dict[int, str]
         self._is_changed = True
         self._was_open = False
+        self._is_undone = False
 
     @property
     def count(self):
@@ -53,6 +57,7 @@ class Popups(object):
         """Shows a popup, or again one of before."""
         if popup.replaces is not None:
             self._remove(popup.replaces)
+        self._is_undone = popup.kind == UNDONE
         is_new = popup.id not in self._open
         self._open[popup.id] = popup
         self._working.pop(popup.id, None)
@@ -62,7 +67,7 @@ class Popups(object):
         if self._asks and popup.present == "modal" and not self._page.is_open():
             self._due.append(popup.id)
             return
-        title = popup.title.rstrip(".。") + "."
+        title = texts.sentence(popup.title)
         line = say("%(title)s Answer it in PopBridge > Show open questions.", title=title)
         unreal.log("PopBridge: " + (line if popup.actions and self._asks else title))
 
@@ -99,7 +104,8 @@ class Popups(object):
         if isinstance(message, protocol.Result) and isinstance(message.value, dict):
             pictures = {each.name.partition(".")[0]: each.blob for each in message.outputs}
             self._replies[path] = {
-                "lines": [str(each) for each in message.value.get("lines", [])],
+                "problems": _problems(message.value),
+                "lines": _evidence(message.value),
                 "not_raised": [str(each) for each in message.value.get("not_raised", [])],
                 "before": pictures.get("before", ""),
                 "after": pictures.get("after", ""),
@@ -167,6 +173,7 @@ class Popups(object):
             plain.setdefault("actions", [])
             if popup.id in self._working:
                 plain["working"] = self._working[popup.id]
+            self._name_assets(plain)
             _collect(plain, pictures)
             shown.append(plain)
         for each in self._replies.values():
@@ -176,12 +183,24 @@ class Popups(object):
                 "popups": shown,
                 "replies": self._replies,
                 "connected": is_open,
+                "undone": self._is_undone,
                 "project": self._project,
                 "language": texts.language(),
                 "labels": texts.labels(),
             },
             pictures,
         )
+
+    def _name_assets(self, plain):
+        # type: (Dict[str, Any]) -> None
+        """Adds to a popup's textures the names of their assets, as the Content Browser shows them."""
+        pending = list(plain.get("items", []))
+        while pending:
+            item = pending.pop()
+            known = self._imports.known(item["path"]) if item.get("path") else None
+            if known is not None:
+                item["asset"] = known["path"].partition(".")[0]
+            pending.extend(item.get("children", []))
 
     def _obey(self, order):
         # type: (Dict[str, Any]) -> None
@@ -195,6 +214,9 @@ class Popups(object):
                 request_id = self._session.ask(EXPLAIN, params)
                 if request_id:
                     self._questions[request_id] = path
+            return
+        if verb == "check":
+            self._imports.check(textures_in(["/Game"]))
             return
         popup = self._open.get(order.get("popup", 0)) if isinstance(order.get("popup"), int) else None
         if popup is None or popup.id in self._working:
@@ -267,6 +289,21 @@ def _answer_of(popup, order):
         checked=checked,
         choices=choices if action.choices else None,
     )
+
+
+def _problems(value):
+    # type: (Dict[str, Any]) -> List[Dict[str, str]]
+    """Returns what is wrong with a texture, of the daemon's explanation."""
+    raised = [each for each in value.get("findings", []) if each.get("raised") and each.get("severity")]
+    return [{"severity": str(each["severity"]), "text": str(each.get("message", ""))} for each in raised]
+
+
+def _evidence(value):
+    # type: (Dict[str, Any]) -> List[str]
+    """Returns the lines of an explanation without those about what is wrong."""
+    messages = tuple(each["text"] for each in _problems(value))
+    lines = [str(each) for each in value.get("lines", [])]
+    return [each for each in lines if not (messages and each.endswith(messages))]
 
 
 def _are_texts(value):

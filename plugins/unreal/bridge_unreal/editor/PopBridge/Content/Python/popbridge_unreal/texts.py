@@ -18,7 +18,7 @@ CHINESE = {
     "No textures to check.": "没有可检查的贴图。",
     "%(path)s isn't checked: its pixels can't be read.": "%(path)s 未检查：无法读取像素。",
     "The connection was lost.": "连接已断开。",
-    "%(title)s Answer it in PopBridge > Show open questions.": "%(title)s 请在“PopBridge > 显示待回答的问题”中回答。",
+    "%(title)s Answer it in PopBridge > Show open questions.": "%(title)s请在“PopBridge > 显示待回答的问题”中回答。",
     "Yes: %(action)s. No: dismiss the question. Cancel: decide later.": "是：%(action)s。否：关闭该问题。取消：以后再决定。",
     "There is no open question.": "没有待回答的问题。",
     "Fixing import settings": "正在修复导入设置",
@@ -46,7 +46,21 @@ LABELS = {
         "PopBridge 没有运行。请执行 `popbridge serve`。",
     ),
     "editor_gone": ("The editor is closed.", "编辑器已关闭。"),
-    "nothing": ("No open findings. Imports are checked automatically.", "暂无问题，导入时自动检查。"),
+    "nothing": (
+        "No open questions. Imports are checked automatically.",
+        "没有待回答的问题，导入时自动检查。",
+    ),
+    "undone": (
+        "The fix was undone: the settings are as before, and what was wrong is wrong again. You aren't asked "
+        "about it again; `popbridge audit --with-editor` lists it.",
+        "修复已撤销：设置已恢复原样，原有问题依旧存在。PopBridge 不会再就此询问；"
+        "可用 `popbridge audit --with-editor` 查看。",
+    ),
+    "check": ("Check all textures", "检查所有贴图"),
+    "checking": (
+        "All textures are checked; questions appear here.",
+        "正在检查所有贴图，如有问题会在此显示。",
+    ),
     "error": ("Error", "错误"),
     "warning": ("Warning", "警告"),
     "note": ("Note", "提示"),
@@ -57,11 +71,23 @@ LABELS = {
     "working": ("Working…", "正在处理……"),
     "cancel": ("Cancel", "取消"),
     "dismiss": ("Dismiss", "关闭该问题"),
+    "more_actions": ("More actions", "更多操作"),
+    "choose": ("Tick at least one rule.", "请至少勾选一条规则。"),
+    "also_now": (
+        "The ticked textures ({count}) are fixed now, later imports without asking.",
+        "现在修复已勾选的 {count} 张贴图，以后导入时自动修复，不再询问。",
+    ),
+    "written": ("Lines in popbridge.toml", "写入 popbridge.toml 的内容"),
     "close": ("Close", "关闭"),
     "more": ("Show {count} more", "再显示 {count} 项"),
     "loading": ("Loading…", "正在加载……"),
-    "evidence": ("Evidence", "依据"),
-    "not_raised": ("Considered, not raised", "考虑过但未提出"),
+    "evidence": ("Why?", "判断依据"),
+    "shown": (
+        "Left: as it is now. Right: after the fix. Drag to compare.",
+        "左：现在；右：修复后。拖动可对比。",
+    ),
+    "source": ("Source file: {file}", "源文件：{file}"),
+    "not_raised": ("Also checked, nothing found", "其他检查，未发现问题"),
     "before": ("Now", "现在"),
     "after": ("After the fix", "修复后"),
     "compare": ("Compare now and after the fix", "对比现在与修复后"),
@@ -83,6 +109,12 @@ def say(sentence, **values):
     # type: (str, **Any) -> str
     """Returns a sentence in the chosen language, with its values."""
     return (CHINESE.get(sentence, sentence) if _language == "zh" else sentence) % values
+
+
+def sentence(title):
+    # type: (str) -> str
+    """Returns a title as a sentence in the chosen language."""
+    return title.rstrip(".。") + ("。" if _language == "zh" else ".")
 
 
 def language():

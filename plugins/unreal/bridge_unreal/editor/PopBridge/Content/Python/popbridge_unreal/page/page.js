@@ -8,9 +8,12 @@ const SHAPES = {
   note: "M8 1.2a6.8 6.8 0 1 0 .01 0zM8 7v4.5M8 4.5V5",
 };
 const PART = 100;
+// Changes of a texture that its closed row shows.
+const CHANGES = 3;
 let state = { popups: [], labels: {}, replies: {} };
 let version = -1;
 let current = null;
+let isChecked = false;
 // By popup: what is ticked, which rows are open, how many of their children are shown, the action that asks first.
 const cards = new Map();
 
@@ -128,6 +131,7 @@ function answer(popup, action) {
   const card = cardOf(popup);
   if (action.choices?.length && card.asking !== action.id) {
     card.asking = action.id;
+    card.menu = false;
     card.choices = new Set(action.choices.filter((each) => each.checked).map((each) => each.id));
     draw();
     document.querySelector(".choices input, .choices button")?.focus();
@@ -138,6 +142,7 @@ function answer(popup, action) {
   if (action.choices?.length) order.choices = [...card.choices];
   if (popup.fields?.length) order.values = card.values;
   card.asking = null;
+  card.menu = false;
   card.sent = true;
   send(order);
   draw();
@@ -174,7 +179,12 @@ function row(popup, card, item, top) {
     open.dataset.key = `${popup.id} ${item.id} open`;
     words.append(open);
   } else words.append(make(top ? "strong" : "span", "", item.title));
-  if (item.detail) words.append(make("div", "detail", ...marked(item.detail)));
+  // The asset, which people know, instead of the folder of its source file.
+  const isFolder = item.asset && item.path?.startsWith(`${item.detail}/`);
+  const detail = isFolder || (item.asset && !item.detail) ? item.asset : item.detail;
+  if (detail) words.append(make("div", "detail", ...marked(detail)));
+  if (!top && !isOpen) for (const each of below.slice(0, CHANGES)) words.append(make("div", "change", each.title));
+  if (!top && !isOpen && below.length > CHANGES) words.append(make("div", "detail", `+${below.length - CHANGES}`));
   const pictures = top && !isOpen ? below.filter((each) => each.picture) : [];
   if (pictures.length) {
     const strip = make("div", "strip");
@@ -241,7 +251,9 @@ function field(card, each) {
 function drawCard(popup) {
   const card = cardOf(popup);
   const box = make("article", "card");
-  const severity = popup.severity === "info" ? "" : popup.severity;
+  box.dataset.popup = popup.id;
+  // The groups of a list have their own severities.
+  const severity = popup.severity === "info" || card.items?.some((each) => each.severity) ? "" : popup.severity;
   box.append(make("div", "head", severity ? make("span", `severity ${severity}`, icon(severity), say(severity)) : "", make("h2", "", popup.title)));
   if (popup.image && !card.items?.length) {
     const image = make("img");
@@ -273,32 +285,75 @@ function drawCard(popup) {
         if (input.checked) card.choices.add(choice.id); else card.choices.delete(choice.id);
         draw();
       });
-      return make("label", "", input, make("span", "", choice.label, choice.detail ? make("small", "", choice.detail) : ""));
+      return make("label", "", input, make("span", "", choice.label));
     });
     const go = button(asking.label, "primary", () => answer(popup, asking));
     go.disabled = card.choices.size === 0;
-    box.append(make("div", "choices", ...lines));
-    box.append(make("div", "foot", go, button(say("cancel"), "", () => { card.asking = null; draw(); })));
+    box.append(make("div", "choices", ...lines, ...written(card, asking)));
+    const ticked = count(card);
+    const hint = [go.disabled ? say("choose") : "", ticked ? say("also_now", { count: ticked }) : ""].join(" ").trim();
+    const cancel = button(say("cancel"), "", () => { card.asking = null; draw(); });
+    box.append(make("div", "foot", hint ? make("p", "hint", hint) : "", go, cancel));
     return box;
   }
   const many = count(card);
   const foot = make("div", "foot");
-  for (const action of all) {
+  const create = (action) => {
     const counts = Boolean(action.label_many);
     const label = !counts || many === 0 ? action.label : many === 1 ? action.label_one || action.label : action.label_many.replace("{count}", many);
     const isFirst = action.style === "primary" || action.default;
     const found = button(label, isFirst ? "primary" : action.style === "danger" ? "danger" : "", () => answer(popup, action));
     found.disabled = counts && many === 0;
     found.dataset.key = `${popup.id} action ${action.id}`;
-    foot.append(found);
+    return found;
+  };
+  const dismiss = (name) => button(say(name), "", () => { card.sent = true; send({ do: "dismiss", popup: popup.id }); draw(); });
+  const isQuestion = popup.present !== "toast" && all.some((each) => each.style === "primary" || each.choices?.length);
+  if (!isQuestion) {
+    foot.append(...all.map(create));
+    // A single button without effect closes the card already.
+    if (all.length !== 1 || all[0].id !== "ok") foot.append(dismiss("close"));
+    box.append(foot);
+    return box;
   }
-  foot.append(button(say("dismiss"), "plain", () => { card.sent = true; send({ do: "dismiss", popup: popup.id }); draw(); }));
+  const first = (popup.actions || []).filter((each) => !each.choices?.length).slice(0, 2);
+  const rest = all.filter((each) => !first.includes(each));
+  foot.append(...first.map(create), ...menu(card, `${popup.id} more`, [...rest.map(create), dismiss("dismiss")]));
   box.append(foot);
   return box;
 }
 
+// The lines that rules add to the project's file, for those who want to know.
+function written(card, action) {
+  const details = action.choices.filter((each) => each.detail).map((each) => make("code", "", each.detail));
+  return details.length ? [fold(card, "written", ...details)] : [];
+}
+
+// Remembers whether it is open, as everything is drawn anew.
+function fold(place, name, ...children) {
+  const found = make("details", "", make("summary", "", say(name)), ...children);
+  found.open = place[`is open: ${name}`] === true;
+  found.addEventListener("toggle", () => { place[`is open: ${name}`] = found.open; });
+  found.firstChild.dataset.key = `fold ${name}`;
+  return found;
+}
+
+function menu(card, key, entries) {
+  const mark = button("⋮", "menu-mark", () => { card.menu = !card.menu; draw(); });
+  mark.setAttribute("aria-label", say("more_actions"));
+  mark.setAttribute("aria-expanded", String(Boolean(card.menu)));
+  mark.title = say("more_actions");
+  mark.dataset.key = key;
+  const list = make("div", "menu", ...entries);
+  list.hidden = !card.menu;
+  list.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { card.menu = false; draw(); document.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus(); }
+  });
+  return [mark, list];
+}
+
 function show(popup, item) {
-  current = { popup: popup.id, path: item.path, title: item.title };
+  current = { popup: popup.id, path: item.path, asset: item.asset, title: item.title };
   if (!(item.path in state.replies)) send({ do: "why", path: item.path });
   draw();
   document.querySelector("#texture button")?.focus();
@@ -310,11 +365,12 @@ function drawTexture() {
   document.querySelector("main").classList.toggle("split", isOpen);
   side.hidden = !isOpen;
   if (!isOpen) { current = null; side.replaceChildren(); return; }
+  for (const each of document.querySelectorAll(".card")) each.classList.toggle("asks", each.dataset.popup === String(current?.popup));
   const close = button("✕", "plain", () => { current = null; draw(); });
   close.setAttribute("aria-label", say("close"));
   close.dataset.key = "close";
   const found = state.replies[current.path];
-  const parts = [make("div", "bar", make("div", "", make("h3", "", current.title), make("div", "detail", current.path)), close)];
+  const parts = [make("div", "bar", make("div", "", make("h3", "", current.title), make("div", "detail", current.asset || current.path)), close)];
   if (!found) parts.push(make("p", "", say("loading")));
   else if (found.error) parts.push(make("p", "failed", found.error));
   else {
@@ -325,25 +381,42 @@ function drawTexture() {
         const image = make("img", side);
         image.src = `/picture/${found[side]}`;
         image.alt = say(side);
+        image.addEventListener("load", () => box.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight));
         box.append(image);
       }
       if (found.after) {
         const range = make("input");
         range.type = "range";
-        range.value = "50";
+        range.value = current.at || "50";
+        box.style.setProperty("--at", `${range.value}%`);
         range.setAttribute("aria-label", say("compare"));
         range.dataset.key = "compare";
-        range.addEventListener("input", () => box.style.setProperty("--at", `${range.value}%`));
+        range.addEventListener("input", () => {
+          current.at = range.value;
+          box.style.setProperty("--at", `${range.value}%`);
+        });
         box.append(make("span", "line"), make("span", "tag left", say("before")), make("span", "tag right", say("after")), range);
       }
-      parts.push(box);
+      parts.push(box, make("p", "detail", say(found.after ? "shown" : "before")));
     }
-    parts.push(make("h3", "", say("evidence")), make("ul", "", ...found.lines.map((each) => make("li", "", ...marked(each)))));
-    if (found.not_raised?.length) {
-      parts.push(make("details", "", make("summary", "", say("not_raised")), make("ul", "", ...found.not_raised.map((each) => make("li", "", ...marked(each))))));
+    const list = (lines) => make("ul", "", ...lines.map((each) => make("li", "", ...marked(each))));
+    for (const each of found.problems || []) {
+      parts.push(make("div", "", make("span", `severity ${each.severity}`, icon(each.severity), say(each.severity)), make("p", "", ...marked(each.text))));
     }
+    if (found.lines.length) parts.push(fold(current, "evidence", list(found.lines)));
+    if (found.not_raised?.length) parts.push(fold(current, "not_raised", list(found.not_raised)));
+    if (current.asset && current.asset !== current.path) parts.push(make("p", "detail", say("source", { file: current.path })));
   }
   side.replaceChildren(...parts);
+}
+
+function drawNothing() {
+  const box = make("div", "card empty", make("p", "", ...marked(say(isChecked ? "checking" : state.undone ? "undone" : "nothing"))));
+  const check = button(say("check"), "", () => { isChecked = true; send({ do: "check" }); draw(); });
+  check.disabled = isChecked || !state.connected || Boolean(state.lost);
+  check.dataset.key = "check";
+  box.append(check);
+  return box;
 }
 
 function draw() {
@@ -351,13 +424,13 @@ function draw() {
   document.documentElement.lang = state.language || "en";
   document.getElementById("project").textContent = state.project || "";
   const connection = document.getElementById("connection");
-  connection.textContent = say(state.lost ? "editor_gone" : state.connected ? "connected" : "searching");
+  connection.replaceChildren(...marked(say(state.lost ? "editor_gone" : state.connected ? "connected" : "searching")));
   connection.className = state.connected && !state.lost ? "on" : "";
   const open = state.popups.filter((each) => each.actions?.length).length;
   document.title = open ? `(${open}) PopBridge` : "PopBridge";
   for (const id of cards.keys()) if (!state.popups.some((each) => each.id === id)) cards.delete(id);
   const shown = [...state.popups].reverse().map(drawCard);
-  document.getElementById("cards").replaceChildren(...(shown.length ? shown : [make("p", "card empty", say("nothing"))]));
+  document.getElementById("cards").replaceChildren(...(shown.length ? shown : [drawNothing()]));
   drawTexture();
   const theme = document.getElementById("theme");
   theme.textContent = document.documentElement.dataset.theme === "dark" ? "☀" : "☾";
@@ -374,6 +447,7 @@ async function poll() {
       const next = await found.json();
       if (changed !== version || state.lost) {
         version = changed;
+        isChecked = false;
         state = next;
         for (const popup of state.popups) { const card = cards.get(popup.id); if (card?.sent && popup.again) card.sent = false; }
         draw();
@@ -385,6 +459,12 @@ async function poll() {
   }
 }
 
+document.addEventListener("click", (event) => {
+  if (event.target.closest(".foot")) return;
+  const open = [...cards.values()].filter((each) => each.menu);
+  for (const card of open) card.menu = false;
+  if (open.length) draw();
+});
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
 document.documentElement.dataset.theme = localStorage.getItem("popbridge.theme") || (dark ? "dark" : "light");
 document.getElementById("theme").addEventListener("click", () => {
