@@ -74,6 +74,21 @@ async def test_a_texture_is_shown_as_its_fix_changes_it(look: Look) -> None:
     assert report.unlit == 0
 
 
+async def test_a_fix_that_removes_mipmaps_is_not_shown_from_a_distance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(illustrate, "LEAST_DIFFERENCES", {"far": 0.0})
+    (tmp_path / "project.godot").write_text(GODOT4.format("4.6"), encoding="utf-8")
+    save(disc(128), tmp_path / "ui/button_panel.png")
+    imported(tmp_path, "ui/button_panel.png", "4.6", {"mipmaps/generate=false": "mipmaps/generate=true"})
+    registry = host.load()
+    project = scope_name(registry, str(tmp_path))
+    plan = Plan(workers=1, limits=Limits(), pictures=True)
+    (row,) = (await audit.audit(project, plan, registry, ProgressCallbacks(), read(tmp_path))).rows
+    assert [issue.code for issue in row.issues] == ["ui_mipmaps"] and row.picture
+    assert row.lit is None
+
+
 async def test_the_diff_is_what_fix_would_write(look: Look, game: Path) -> None:
     before = (game / "art/rock_normal.png.import").read_bytes()
     row = row_of(await look(), "rock_normal.png")

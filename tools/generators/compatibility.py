@@ -56,7 +56,8 @@ class Record(Struct):
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "head": "Engine|Audit without editor|Audit `--fix`|Popup, fix, undo in the editor|Tested with",
-        "yes": "✅ yes", "since": "✅ {version} and later", "editor_only": "❌ in the editor only", "images": "⚠️ loose images only",
+        "yes": "✅ yes", "since": "✅ {version} and later",
+        "editor_only": "❌ in the editor only", "images": "⚠️ loose images only",
         "partly": "⚠️ partly: pixels from source images only",
         "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
         "godot": "addon", "unity": "package", "unreal": "plugin", "and": ", ",
@@ -67,7 +68,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "zh": {
         "head": "引擎|脱机检查|检查 `--fix`|编辑器内弹窗、修复、撤销|测试方式",
-        "yes": "✅ 支持", "since": "✅ {version} 及以上", "editor_only": "❌ 仅在编辑器中", "images": "⚠️ 仅零散图像",
+        "yes": "✅ 支持", "since": "✅ {version} 及以上",
+        "editor_only": "❌ 仅在编辑器中", "images": "⚠️ 仅零散图像",
         "partly": "⚠️ 部分支持：像素仅取自源图像", "addon": "✅ {word}", "addon_unproven": "⚠️ {word}",
         "godot": "插件", "unity": "软件包", "unreal": "插件", "and": "、",
         "real": "✅ **真实编辑器** {versions}；{n} 个版本的模拟编辑器",
