@@ -30,7 +30,13 @@ from bridge.audit import project as project_module
 from bridge.audit.duplicates import duplicate_groups
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
 from bridge.audit.judge import Judge
-from bridge.audit.project import Project, protected_notices, read_only_notices, unimported_notices
+from bridge.audit.project import (
+    Project,
+    header_only_notices,
+    protected_notices,
+    read_only_notices,
+    unimported_notices,
+)
 from bridge.audit.results import NOT_APPLIED, UNSEEN, Fix, Issue, Report, Row, folders_of
 from bridge.core.errors import UserError
 from bridge.host import isolation
@@ -90,8 +96,10 @@ async def audit(
         notices=[
             *project_module.scope_notices(project, (asset.file for asset in listed)),
             *([project.notice] if project.notice else []),
+            *project_module.nothing_notices(project, listed),
             *unimported,
-            *read_only_notices(project, assets),
+            *read_only_notices(project, [asset for asset in listed if not asset.gone or asset.header_only]),
+            *header_only_notices(project, listed),
             *await asyncio.to_thread(protected_notices, project, assets),
         ],
         incomplete=bool(unimported),
@@ -219,7 +227,7 @@ async def _list(project: Project, project_file: ProjectFile) -> tuple[Project, l
     """Returns the textures to audit, or the image files of a part without textures of the engine."""
     found = await _in_thread(_textures(project))
     gone = [asset for asset in found if asset.gone]
-    present = (asset for asset in found if not asset.gone)
+    present = (asset for asset in found if not asset.gone or asset.header_only)
     if project.part and project.support and not any(project.reports(asset.file) for asset in present):
         alone = project_module.is_alone(project)
         files = (asset for asset in _textures(alone) if not project.imports_otherwise(asset.file))

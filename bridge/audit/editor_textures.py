@@ -73,7 +73,7 @@ class EditorTextures(ProjectSupport):
         if found is not None and (file := self._place(found)):
             taken.add(found.path)
             self.known[file] = found
-            yield replace(_merged(asset, found), file=file, gone=False)
+            yield replace(_merged(asset, found), file=file, gone=False, header_only="")
         # Of a whole folder: that its textures couldn't be checked without the editor.
         elif not (self._root / asset.file).is_dir():
             yield asset

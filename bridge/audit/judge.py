@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -182,9 +183,15 @@ class Judge:
             raise UserError(text("Can't judge the textures: {reason}.", reason=error.reason)) from None
 
     def add_missing(self, asset: TextureAsset) -> None:
-        """Adds the row of a texture that is gone, such as an orphaned import file."""
-        if self._project.covers(asset.file):
-            self._add(self._new_row(asset, self._asset_issues(asset)))
+        """Adds the row of a texture without pixels: one that is gone, or of which only the header is read."""
+        if not self._project.covers(asset.file):
+            return
+        row = self._new_row(asset, self._asset_issues(asset))
+        if asset.header_only:
+            self._report.textures += 1
+            with contextlib.suppress(OSError):
+                row.size = (self._project.root / asset.file).stat().st_size
+        self._add(row)
 
     def add(self, asset: TextureAsset, answer: Answer) -> None:
         """Adds one texture's examination; a failed one gets its row immediately.

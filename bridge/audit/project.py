@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -129,6 +130,12 @@ SOME_UNSET = text(
 READ_ONLY = plural(
     "The settings of {n} texture are read but not changed: {reason}.",
     "The settings of {n} textures are read but not changed. The first: {reason}.",
+    0,
+)
+NOTHING_CHECKED = text("It contains no image files, so nothing was checked.")
+HEADER_ONLY = plural(
+    "Of {n} texture only the header was checked: {reason}.",
+    "Of {n} textures only the headers were checked: {reason}.",
     0,
 )
 PROTECTED = plural(
@@ -337,6 +344,19 @@ def read_only_notices(project: Project, assets: Iterable[TextureAsset]) -> list[
     return [READ_ONLY.fill(n=len(found), reason=found[min(found)])] if found else []
 
 
+def header_only_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
+    """Returns a notice for each reason why only the headers of textures were checked."""
+    counts = Counter(
+        asset.header_only for asset in assets if asset.header_only and project.covers(asset.file)
+    )
+    return [HEADER_ONLY.fill(n=count, reason=reason) for reason, count in counts.items()]
+
+
+def nothing_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
+    """Returns a notice that nothing was checked, in a project of a version without an adapter."""
+    return [NOTHING_CHECKED] if project.adapter is None and project.notice and not [*assets] else []
+
+
 def protected_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
     """Returns a notice about textures whose settings are in a read-only file."""
     own = [each for each in assets if project.covers(each.file) and each.options is not None]
@@ -501,7 +521,7 @@ def _lists(registry: Registry, root: Path, place: Path) -> bool:
     try:
         project = replace(find(registry, root), part=part)
         return project.support is not None and any(
-            project.covers(one.file) and not one.gone for one in project.textures()
+            project.covers(one.file) and (not one.gone or one.header_only) for one in project.textures()
         )
     # Another project than the one that was asked for may be broken.
     except UserError:

@@ -182,7 +182,9 @@ def pages(report: Report, locale: str) -> Iterator[str]:
             **found.ignored(),
             version=bridge.__version__,
             shortcuts=[(keys, found.say(what)) for keys, what in SHORTCUTS],
-            all_shown=found.say(HAVE_FINDINGS, count=len(report.listed), total=report.textures),
+            all_shown=found.say(
+                HAVE_FINDINGS, count=sum(row.exists for row in report.listed), total=report.textures
+            ),
             problems=[found.problem(problem) for problem in problems],
             folders=_folders(report),
             duplicates={printable(file): _base64(data) for file, data in report.pictures.items()}

@@ -47,7 +47,10 @@ RUNTIMES = (
 def steps(paths: Paths, registry: Registry) -> Iterator[Step]:
     """Yields the checks."""
     yield "machine.python", python
-    yield "machine.popbridge", lambda: [Check("machine.popbridge", "ok", f"PopBridge {__version__}.")]
+    yield (
+        "machine.popbridge",
+        lambda: [Check("machine.popbridge", "ok", text("PopBridge {version}.", version=__version__))],
+    )
     yield "machine.folders", lambda: folders(paths)
     yield "machine.disk", lambda: disk(paths)
     yield "machine.settings", lambda: settings_file(paths, registry)

@@ -68,6 +68,11 @@ class TextureAsset(Struct, frozen=True):
 
     Audits say if it is read-only or a Git LFS pointer.
     """
+    header_only: AnyText = ""
+    """Why only the header of a texture can be read, for people; empty if its pixels are.
+
+    Such a texture counts, although `gone` is set and only `problem` and `remarks` are reported.
+    """
     as_is: bool = False
     """Whether the engine uses the file without import settings, so that none are missing."""
 

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from bridge.api import TextureAsset, UserError
+from bridge.audit.project import NOTHING_CHECKED, find, nothing_notices
 from bridge.demo.textures import save, textures
+from bridge.host import host
 from bridge_unreal.package_header import HeaderError, read_header
 from bridge_unreal.plugin import Unreal5
 from bridge_unreal.texture_header import texture_header
@@ -44,7 +46,7 @@ def codes(project: Path) -> dict[str, list[str]]:
     rows = listed(project).values()
     assert all(one.title and one.short_title for each in rows for one in each.remarks)
     found = {each.file: [f"{one.code} {one.severity}" for one in each.remarks] for each in rows}
-    return {file: remarks for file, remarks in found.items() if remarks and file != "Content"}
+    return {file: remarks for file, remarks in found.items() if remarks}
 
 
 def imported_from(file: str, digest: str = "") -> Mapping[str, str]:
@@ -85,15 +87,15 @@ def test_headers_of_all_versions_tell_the_import_settings(tmp_path: Path, engine
     ],
     ids=["empty", "other", "lfs", "cut", "newer", "cooked", "damaged"],
 )  # fmt: skip
-def test_what_cant_be_read_is_told_once(project: Path, content: bytes) -> None:
+def test_assets_that_cant_be_read_are_named(project: Path, content: bytes) -> None:
     for name in ("T_One", "T_Two"):
         (project / f"Content/{name}.uasset").write_bytes(content)
     with pytest.raises(HeaderError):
         read_header(project / "Content/T_One.uasset")
-    (row,) = listed(project).values()
-    assert [(row.file, row.gone, len(row.remarks), row.remarks[0].code)] == [
-        ("Content", True, 1, "unreal.unread")
-    ]
+    rows = [(row.file, row.gone, row.header_only) for row in listed(project).values()]
+    assert rows == [(f"Content/{name}.uasset", True, "") for name in ("T_One", "T_Two")]
+    found = "lfs_pointer error" if content.startswith(b"version") else "unreal.unread note"
+    assert set(map(tuple, codes(project).values())) == {(found,)}
 
 
 def test_a_texture_is_checked_with_the_pixels_of_its_source(project: Path) -> None:
@@ -115,7 +117,8 @@ def test_a_texture_is_checked_with_the_pixels_of_its_source(project: Path) -> No
 def test_a_texture_without_its_source_is_checked_by_its_header(project: Path, source: str) -> None:
     write_texture(project / "Content/T_Rock.uasset", imported_from(source) if source else {})
     (row,) = listed(project).values()
-    assert [one.code for one in row.remarks] == ["unreal.partly_checked"]
+    assert (row.file, row.gone, row.remarks) == ("Content/T_Rock.uasset", True, [])
+    assert row.header_only and row.read_only
 
 
 def test_a_source_that_changed_since_its_import_is_told(project: Path) -> None:
@@ -215,6 +218,52 @@ def test_an_audit_reports_what_pixels_and_header_say_together(project: Path, tmp
     (texture,) = report["files"]
     assert texture["path"] == "/Game/T_Brick_N.T_Brick_N" and texture["options"] == {}
     assert "normal_as_color" in [each["code"] for each in texture["findings"]]
+
+
+def test_textures_that_only_their_headers_tell_count(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_texture(project / "Content/T_Rock_Normal.uasset")
+    write_texture(project / "Content/T_Rock_D.uasset")
+    write_texture(project / "Content/SM_Rock.uasset", kind="StaticMesh")
+    (project / "Content/T_Pulled.uasset").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
+    page = tmp_path / "page.html"
+    main = ("audit", str(project), "--json", "-", "--html", str(page), "--no-cache", "--workers", "1")
+    done = subprocess.run([sys.executable, "-m", "bridge.cli", *main], capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["textures"]) == (1, 2)
+    assert "<code>popbridge audit --with-editor</code>" in page.read_text("utf-8")
+    found = {each["file"]: [one["code"] for one in each["findings"]] for each in report["files"]}
+    assert found == {
+        "Content/T_Rock_Normal.uasset": ["unreal.named_normal"], "Content/T_Pulled.uasset": ["lfs_pointer"],
+    }  # fmt: skip
+
+
+def test_an_audit_of_a_version_without_an_adapter_says_that_nothing_was_checked(tmp_path: Path) -> None:
+    (tmp_path / "Game.uproject").write_text('{"EngineAssociation": "4.26"}', encoding="utf-8")
+    project = find(host.load(), tmp_path)
+    assert project.adapter is None and "4.26" in str(project.notice)
+    assert nothing_notices(project, []) == [NOTHING_CHECKED]
+    assert nothing_notices(project, [TextureAsset("T.png", "T.png")]) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"{\n<<<<<<< HEAD\n", "merge conflict"), (b'{"FileVersion": 3,', "line 1"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"), (b"[]", ".uproject"),
+        (b'{"EngineAssociation": "banana"}', '"banana"'), (b"{}", '""'),
+        (b'{"EngineAssociation": "{00000000-0000-0000-0000-000000000000}"}', "registered"),
+    ],
+)  # fmt: skip
+def test_a_broken_project_file_is_told_with_its_cause(project: Path, content: bytes, cause: str) -> None:
+    (project / "Game.uproject").write_bytes(content)
+    support = Unreal5().project
+    assert support is not None
+    with pytest.raises(UserError) as raised:
+        support.project_version(project)
+    assert cause in str(raised.value) and "Game.uproject" in str(raised.value)
 
 
 def test_an_audit_changes_no_asset(project: Path) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import os
 import posixpath
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +18,7 @@ from msgspec import Struct
 from bridge.api import AnyText, Remark, TextureAsset, is_hidden, is_merged, text, walk
 from bridge_unreal.config_file import config_files, read_config, read_lines, texture_groups, turns_on
 from bridge_unreal.package_header import HeaderError, is_pointer, read_header
-from bridge_unreal.remarks import CHANGED, folder_names, group_remarks, header_remarks, partly_checked
+from bridge_unreal.remarks import CHANGED, folder_names, group_remarks, header_remarks, unread_remark
 from bridge_unreal.texture_header import KIND, TextureHeader, texture_header
 from bridge_unreal.texture_intent import GROUP
 
@@ -39,6 +38,11 @@ SOURCES = frozenset({
 _TEXTURE_NAME = re.compile(r"T_\w+", re.IGNORECASE)
 MAX_DIGEST_BYTES = 64 << 20
 """Larger source files aren't compared with what was imported."""
+NO_SOURCE = text(
+    "their source files aren't in the project. The editor reads their pixels and other settings: "
+    "`popbridge audit --with-editor`"
+)
+SHARED_SOURCE = text("others have the same source file, with whose settings it is checked")
 READ_ONLY = text(
     "import settings are in `.uasset` files, which only Unreal's editor writes; open the project there"
 )
@@ -67,16 +71,17 @@ def textures(project: Path) -> Iterator[TextureAsset]:
     names = folder_names([each.file for each in found])
     images = {each.lower(): each for each in files.images}
     used: set[str] = set()
-    by_header = 0
     for each in found:
         folder = str(PurePosixPath(each.file).parent)
         remarks = list(header_remarks(each.header, names[folder], virtual=virtual))
         path = _object_path(each.file, files.plugins)
         source = images.get(_source(project, each).lower())
         if source is None or source in used:
-            by_header += source is None
-            if remarks:
-                yield TextureAsset(path, each.file, each.header.options, gone=True, remarks=remarks)
+            why = NO_SOURCE if source is None else SHARED_SOURCE
+            yield TextureAsset(
+                path, each.file, each.header.options, gone=True, header_only=why, remarks=remarks,
+                read_only=READ_ONLY,
+            )  # fmt: skip
             continue
         used.add(source)
         if _has_changed(project / source, each.header.digest):
@@ -86,8 +91,9 @@ def textures(project: Path) -> Iterator[TextureAsset]:
         if image not in used and _is_source_art(image):
             yield TextureAsset(image, image, as_is=True)
     yield from _configuration(project, configs, found)
-    if rest := list(partly_checked(by_header, unread)):
-        yield TextureAsset(CONTENT, CONTENT, gone=True, remarks=rest)
+    for file, reason in unread.items():
+        path = _object_path(file, files.plugins)
+        yield TextureAsset(path, file, gone=True, remarks=[unread_remark(reason)])
 
 
 def _list(project: Path) -> _Files:
@@ -113,18 +119,18 @@ def _is_skipped(folder: str, names: Collection[str]) -> bool:
     return is_hidden(folder, names) or (own in OUTPUT and not in_content)
 
 
-def _headers(project: Path, files: list[str]) -> tuple[list[_Texture], dict[AnyText, int]]:
-    """Returns the textures among assets, and how many assets can't be read, by reason."""
+def _headers(project: Path, files: list[str]) -> tuple[list[_Texture], dict[str, AnyText]]:
+    """Returns the textures among assets, and why others can't be read, by their files."""
     found: list[_Texture] = []
-    unread: Counter[AnyText] = Counter()
+    unread: dict[str, AnyText] = {}
     for file in files:
         try:
             objects = read_header(project / file)
         except HeaderError as error:
-            unread[error.reason] += 1
+            unread[file] = error.reason
             continue
         except OSError as error:
-            unread[str(error.strerror or error)] += 1
+            unread[file] = str(error.strerror or error)
             continue
         stem = PurePosixPath(file).stem
         found += [
@@ -132,7 +138,7 @@ def _headers(project: Path, files: list[str]) -> tuple[list[_Texture], dict[AnyT
             for each in objects
             if each.kind == KIND and each.name == stem
         ]
-    return found, dict(unread)
+    return found, unread
 
 
 def _object_path(file: str, plugins: dict[str, str]) -> str:

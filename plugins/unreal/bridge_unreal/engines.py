@@ -10,8 +10,12 @@ from pathlib import Path
 
 from bridge.api import UserError, read_text, text
 from bridge_unreal.descriptor import Descriptor
+from bridge_unreal.package_header import is_pointer
 
 SUFFIX = ".uproject"
+BUILD = re.compile(r"\{[0-9A-Fa-f-]{36}\}")
+"""The identifier of a build that was registered on one computer."""
+MERGED = re.compile(rb"^<{7}", re.MULTILINE)
 
 
 def descriptor_file(project: Path) -> Path | None:
@@ -43,6 +47,15 @@ def project_version(project: Path) -> str | None:
     if re.match(r"\d+\.\d+", found):
         return found
     version = build_version(project, found)
+    if version is None and not BUILD.fullmatch(found):
+        raise UserError(
+            text(
+                "{file} names no version of Unreal: EngineAssociation is {value}. Set it to a version such "
+                "as 5.6.",
+                file=file,
+                value=json.dumps(found, ensure_ascii=False),
+            )
+        )
     if version is None:
         raise UserError(
             text(
@@ -60,9 +73,35 @@ def association(file: Path) -> str:
     Raises UserError.
     """
     try:
-        return str(Descriptor(file.read_bytes()).root.get("EngineAssociation", ""))
-    except (OSError, ValueError) as error:
+        content = file.read_bytes()
+        return str(Descriptor(content).root.get("EngineAssociation", ""))
+    except OSError as error:
         raise UserError(text("Can't read {file} ({reason}).", file=file, reason=error)) from None
+    except ValueError as error:
+        raise broken_error(file, content, error) from None
+
+
+def broken_error(file: Path, content: bytes, error: ValueError) -> UserError:
+    """Returns the error for a `.uproject` with this content, in which `error` was found."""
+    if is_pointer(content):
+        return UserError(text("{file} is a Git LFS pointer. Run `git lfs pull`.", file=file))
+    if MERGED.search(content):
+        return UserError(
+            text("{file} contains a merge conflict (<<<<<<<). Resolve it, then run this again.", file=file)
+        )
+    if isinstance(error, json.JSONDecodeError):
+        return UserError(
+            text(
+                "{file} isn't valid JSON at line {line}, column {column}. Mend it, or restore it from "
+                "version control.",
+                file=file,
+                line=error.lineno,
+                column=error.colno,
+            )
+        )
+    return UserError(
+        text("{file} isn't a project file of Unreal. Restore it from version control.", file=file)
+    )
 
 
 def build_version(project: Path, association: str) -> str | None:

@@ -28,8 +28,8 @@ MAX_TEXT = 1 << 15
 MAX_OBJECTS = 4096
 MAX_TAGS = 1024
 
-LFS_POINTER = text("they are Git LFS pointers; run `git lfs pull`")
-UNKNOWN = text("their headers are damaged, or of a version that PopBridge doesn't know")
+LFS_POINTER = text("a Git LFS pointer, not the asset; run `git lfs pull`")
+UNKNOWN = text("its header is damaged, or of a version that PopBridge doesn't know")
 
 FILTERED = 0x80000000
 """PKG_FilterEditorOnly: a cooked package."""
@@ -44,7 +44,7 @@ SOFT_OBJECT_PATHS, METADATA, VERSE_CELLS, SAVED_HASH, TYPE_HIERARCHIES = 1008, 1
 
 
 class HeaderError(ValueError):
-    """A package can't be read; `args[0]` is the reason, for people, of this package and others like it."""
+    """A package can't be read; `args[0]` is the reason, for people."""
 
     @property
     def reason(self) -> AnyText:
@@ -122,14 +122,14 @@ class _Reader:
 def _tags_offset(reader: _Reader) -> tuple[int, bool]:
     """Returns the offset of the tags, 0 without any, and whether that of dependencies precedes them."""
     if reader.number("I") != TAG:
-        raise HeaderError(text("they are no packages of Unreal"))
+        raise HeaderError(text("it is no package of Unreal"))
     layout = reader.number()
     if not OLDEST <= layout <= NEWEST:
         raise HeaderError(UNKNOWN)
     reader.skip(4)
     version, newer = reader.number(), reader.number() if layout <= -8 else 0
     if not version:
-        raise HeaderError(text("they are cooked"))
+        raise HeaderError(text("it is cooked"))
     reader.skip(4)
     if newer >= SAVED_HASH:
         reader.skip(20 + 4)
@@ -166,7 +166,7 @@ def _tags_offset(reader: _Reader) -> tuple[int, bool]:
         reader.text()
     reader.skip(4)
     if reader.number():
-        raise HeaderError(text("they are compressed packages"))
+        raise HeaderError(text("it is a compressed package"))
     reader.skip(4)
     for _ in range(reader.count(MAX_OBJECTS)):
         reader.text()

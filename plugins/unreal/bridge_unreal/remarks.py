@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from bridge.api import AnyText, Remark, Severity, plural, text
 from bridge_unreal.config_file import TextureGroup
+from bridge_unreal.package_header import LFS_POINTER
 from bridge_unreal.texture_header import TextureHeader, python_name
 from bridge_unreal.texture_intent import (
     BC7,
@@ -43,6 +44,8 @@ MIP_SETTINGS = frozenset({
     *(f"sharpen{number}" for number in range(11)), *(f"blur{number}" for number in range(1, 6)),
 })  # fmt: skip
 """Values of `MipGenSettings`, without `TMGS_`."""
+LFS = "lfs_pointer"
+"""The code that audits give pointers of Git LFS, of all engines."""
 GLOBAL = "globaldefaults"
 """The device profile that applies everywhere."""
 _NORMAL = re.compile(r"_(nrm|normal|normals|normalmap)(_?\d+)?$", re.IGNORECASE)
@@ -72,9 +75,6 @@ ABOUT_SOURCE = text(
 ABOUT_GROUPS = text(
     "Texture groups of device profiles limit the size of textures in the game and choose how mipmaps are "
     "made."
-)
-ABOUT_PARTLY = text(
-    "Unreal keeps pixels and most settings inside `.uasset` files, in formats that only its editor reads."
 )
 
 
@@ -146,17 +146,15 @@ KINDS = {
         ),
         text("Group size limit"),
     ),
-    "unreal.partly_checked": _Kind(
-        ABOUT_PARTLY,
-        plural("{n} project was checked in part", "{n} projects were checked in part", 1),
-        text("Checked in part"),
+    LFS: _Kind(
+        text("Git left it in place of the asset."),
+        plural("{n} asset is a Git LFS pointer", "{n} assets are Git LFS pointers", 1),
+        text("Git LFS pointer"),
     ),
     "unreal.unread": _Kind(
-        ABOUT_PARTLY,
-        plural(
-            "{n} project has assets that weren't checked", "{n} projects have assets that weren't checked", 1
-        ),
-        text("Assets not checked"),
+        text("Whether it is a texture, and how it is imported, is unknown."),
+        plural("{n} asset wasn't checked", "{n} assets weren't checked", 1),
+        text("Asset not checked"),
     ),
     "unreal.uncompressed": _Kind(
         ABOUT_RAW,
@@ -264,35 +262,11 @@ def group_remarks(
             )
 
 
-def partly_checked(by_header: int, unread: Mapping[AnyText, int]) -> Iterator[Remark]:
-    """Yields what an audit without the editor couldn't check.
-
-    `by_header`: textures whose source file isn't in the project; `unread`: assets by the reason why their
-    headers can't be read.
-    """
-    if by_header:
-        yield _remark(
-            "unreal.partly_checked",
-            "note",
-            plural(
-                "{n} texture was checked by its header alone: its source file isn't in the project. The "
-                "editor reads its pixels and other settings: `popbridge audit --with-editor`.",
-                "{n} textures were checked by their headers alone: their source files aren't in the project. "
-                "The editor reads their pixels and other settings: `popbridge audit --with-editor`.",
-                by_header,
-            ),
-        )
-    for reason, count in unread.items():
-        yield _remark(
-            "unreal.unread",
-            "note",
-            plural(
-                "{n} `.uasset` file wasn't checked: {reason}.",
-                "{n} `.uasset` files weren't checked: {reason}.",
-                count,
-                reason=reason,
-            ),
-        )
+def unread_remark(reason: AnyText) -> Remark:
+    """Returns the remark on an asset whose header can't be read: an error if Git LFS can get it."""
+    if reason is LFS_POINTER:
+        return _remark(LFS, "error", text("A Git LFS pointer, not the asset. Run `git lfs pull`."))
+    return _remark("unreal.unread", "note", text("Not checked: {reason}.", reason=reason))
 
 
 def _is_named_normal(header: TextureHeader, names: Collection[str]) -> bool:

@@ -107,9 +107,12 @@ class UnrealInstaller(AddonInstaller):
     def fault(self, project: Path) -> AnyText:
         file = project / _descriptor_file(project)
         try:
-            enabled = Descriptor(file.read_bytes()).is_enabled(NAME)
-        except (OSError, ValueError) as error:
+            content = file.read_bytes()
+            enabled = Descriptor(content).is_enabled(NAME)
+        except OSError as error:
             raise UserError(text("Can't read {file} ({reason}).", file=file, reason=error)) from None
+        except ValueError as error:
+            raise engines.broken_error(file, content, error) from None
         return "" if enabled else text("it is disabled in {file}", file=file.name)
 
 
@@ -168,7 +171,7 @@ def _edited(file: Path, content: bytes, *, enable: bool) -> bytes:
         else:
             descriptor.disable(NAME)
     except ValueError as error:
-        raise UserError(text("Can't read {file} ({reason}).", file=file, reason=error)) from None
+        raise engines.broken_error(file, content, error) from None
     return descriptor.content
 
 
