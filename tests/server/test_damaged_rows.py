@@ -91,6 +91,7 @@ async def test_a_page_of_receipts_is_never_empty_while_there_is_another(
     assert damaged == [number for number in range(3000, 0, -1) if number not in whole]
 
 
+@pytest.mark.alone
 async def test_a_long_way_of_damaged_receipts_leaves_room_for_one_that_isnt(
     start: Callable[..., ThreadDaemon],
 ) -> None:
