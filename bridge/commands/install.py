@@ -284,7 +284,12 @@ def find_installer(
         raise _without_addon(adapters, name, project, removing=removing)
     if not project.is_dir():
         raise _not_a_folder(name, project)
-    version_text = _version_text(installers, project)
+    try:
+        version_text = _version_text(installers, project)
+    except UserError:
+        if removing:
+            return installers[0]
+        raise
     if version_text is None:
         near = _nearby(adapters, project)
         if not near:

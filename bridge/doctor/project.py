@@ -154,6 +154,13 @@ def addon(root: Path, paths: Paths, registry: Registry) -> Results:
             text("The editor addon is {theirs}, but PopBridge has {ours}.", theirs=older, ours=own.version),
             text("Run `{install}` and reopen the project.", install=install),
         )
+    elif not difference.missing and not difference.changed:
+        yield Check(
+            name,
+            "warning",
+            text("Files in the addon's folder aren't PopBridge's: {files}.", files=difference.text),
+            text("Remove them, unless they are yours."),
+        )
     elif difference.missing and not difference.changed:
         yield Check(
             name,

@@ -403,6 +403,13 @@ class TestProject:
         assert found["status"] == "warning" and script.name in found["found"]
         assert "popbridge install godot" in found["remedy"]
         popbridge("install", "godot", str(castle))
+        notes = script.with_name("notes.txt")
+        notes.write_text("mine\n", "utf-8")
+        (found,) = checks(str(castle))[1]["project.addon"]
+        # Installing again would keep it.
+        assert found["status"] == "warning" and notes.name in found["found"]
+        assert "popbridge install" not in found["remedy"]
+        notes.unlink()
         script.unlink()
         assert status(checks(str(castle))[1], "project.addon") == "error"
 

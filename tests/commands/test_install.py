@@ -230,3 +230,16 @@ class TestInstall:
         (tmp_path / "my game").mkdir()
         code, _, err = popbridge("install", "acme", str(tmp_path / name), *flags)
         assert code == 2 and one_line(err) and says.format(tmp_path / name) in err
+
+
+def test_an_addon_is_removed_where_the_version_is_no_longer_known(popbridge: Any, tmp_path: Path) -> None:
+    root = tmp_path / "game"
+    root.mkdir()
+    file = root / "Game.uproject"
+    file.write_text('{"EngineAssociation": "5.6"}', "utf-8")
+    assert popbridge("install", "unreal", str(root))[0] == 0
+    file.write_text(file.read_text("utf-8").replace("5.6", "{0F1E2D3C-0000-0000-0000-000000000000}"), "utf-8")
+    assert popbridge("install", "unreal", str(root))[0] == 2
+    assert popbridge("install", "unreal", str(root), "--remove")[0] == 0
+    assert [each.name for each in root.rglob("*") if each.is_file()] == ["Game.uproject"]
+    assert "PopBridge" not in file.read_text("utf-8")

@@ -217,7 +217,7 @@ class TestTheVersion:
         assert UnrealInstaller().project_version(project) == "5.4.2"
 
     @pytest.mark.parametrize(
-        ("version", "served"), [("4.26", False), ("4.27.2", True), ("5.9", True), ("6.0", False)]
+        ("version", "served"), [("4.26", False), ("4.27.2", True), ("5.9", True), ("6.0", True)]
     )
     def test_that_the_plugin_supports(self, version: str, served: bool) -> None:
         assert UnrealInstaller().serves(Version(version)) is served

@@ -41,7 +41,8 @@ STATE = f"Saved/{NAME}"
 RECORD = f"{STATE}/uproject.json"
 CACHES = (f"{PLUGIN}/Content/Python/__pycache__", f"{PLUGIN}/Content/Python/popbridge_unreal/__pycache__")
 """Folders that Python may write."""
-VERSIONS = ">=4.27,<6"
+VERSIONS = ">=4.27"
+"""Without an end: the newest adapter serves newer versions, with a notice."""
 _VERSION_LINE = re.compile(rb'^VERSION = "[^"]*"', re.MULTILINE)
 _VERSION_NAME = re.compile(rb'"VersionName": "[^"]*"')
 
