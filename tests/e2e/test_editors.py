@@ -70,7 +70,7 @@ def test_one_popup_advises_on_one_import_and_apply_changes_the_project_and_rever
     assert "Compress › Normal Map: Detect → Enable" in changes
     assert (applied.replaces, undone.replaces) == (asked.id, applied.id)
     assert {row.status for row in applied.items} == {"done"}
-    assert any("Compress › Normal Map: Enable" in row.detail for row in applied.items)
+    assert any("Compress › Normal Map: Detect → Enable" in row.detail for row in applied.items)
 
 
 def test_an_editor_works_through_tls_and_goes_on_after_a_renewal(real: World) -> None:
