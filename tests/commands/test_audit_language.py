@@ -28,7 +28,7 @@ def test_projects_nearby_are_told_in_the_reports_language(popbridge: Any, tmp_pa
     (tmp_path / "games" / "one").mkdir(parents=True)
     (tmp_path / "games" / "one" / "project.godot").write_text("config_version=5\n", encoding="utf-8")
     out = popbridge("audit", str(tmp_path / "games"), "--locale", "zh-CN")[1]
-    assert "godot 项目（one）" in out and "import settings" not in out
+    assert "Godot 项目（one）" in out and "import settings" not in out
 
 
 def test_a_language_that_it_does_not_speak_is_refused(popbridge: Any, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_pictures_of_the_editor_take_the_place_of_the_list(tmp_path: Path) -> No
 def test_the_page_is_in_the_readers_language(tmp_path: Path) -> None:
     chinese = page(shown(tmp_path), Reader("zh_CN.UTF-8"))
     assert '<html lang="zh-CN">' in chinese
-    assert ">\u4e4b\u524d</th>" in chinese and ">\u4e4b\u540e</th>" in chinese
+    assert ">之前</th>" in chinese and ">修复后</th>" in chinese
     assert '<html lang="en">' in page(shown(tmp_path))
 
 
