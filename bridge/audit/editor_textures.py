@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from accel.text import text
 from bridge.api import EditorReport, EditorTexture, ProjectSupport, TextureAsset, TextureUse, TextureUses
+from bridge.core.errors import UserError
 from bridge.core.textures import NO_USES, Kind
 
 KINDS = frozenset(get_args(Kind))
@@ -107,7 +108,7 @@ class EditorTextures(ProjectSupport):
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         if self._support is None:
-            raise NotImplementedError
+            raise UserError(text("Only the editor changes these textures: open the project there."))
         return self._support.apply(project, changes)
 
     def _place(self, found: EditorTexture) -> str:

@@ -105,6 +105,8 @@ def test_all_textures_are_read_with_settings_sizes_and_pixels(
             icon.asset: pictures / icon.picture,
         }
         assert all(each.read_only and each.options for each in found.values())
+        with pytest.raises(UserError):
+            merged.apply(root, [])
     assert "-run=pythonscript" in log.read_text("utf-8")
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     assert not pictures.exists()
